@@ -1,0 +1,49 @@
+"""Errors that say in one line what to do, and errors that are meant to come."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class WorkbookError(Exception):
+    """A mistake in using the workbook. Jupyter shows its one line, no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"WorkbookError: {self}"]
+
+
+@contextmanager
+def expect_error(kind: type[BaseException] | str) -> Iterator[None]:
+    """Run a block that must fail, and print the line that matters.
+
+    ``kind`` is the exception, or its name. Flask-Migrate logs Alembic's errors and
+    exits; here they count, and print once, as what they were. An error of
+    another kind passes through. Raises WorkbookError if none comes.
+    """
+    wanted = kind if isinstance(kind, str) else kind.__name__
+    log = logging.getLogger("flask_migrate")
+    log.addFilter(printed_below)
+    try:
+        yield
+    except BaseException as error:
+        cause = error.__context__ if isinstance(error, SystemExit) else error
+        if cause is None or wanted not in {base.__name__ for base in type(cause).__mro__}:
+            raise
+        print(f"{type(cause).__name__}: {gist(cause)}")
+    else:
+        raise WorkbookError(f"{wanted} was expected here, but nothing failed.")
+    finally:
+        log.removeFilter(printed_below)
+
+
+def printed_below(record: logging.LogRecord) -> bool:
+    """Keep an error out of the log that expect_error prints itself."""
+    return record.levelno < logging.ERROR
+
+
+def gist(error: BaseException) -> str:
+    """The first line of what an error says; of a database error, what the driver said."""
+    said = str(getattr(error, "orig", None) or error)
+    return said.strip().splitlines()[0] if said.strip() else "(no message)"

@@ -1,0 +1,107 @@
+"""Tables and schemas as pandas frames that say NULL and keep 3 as 3."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from difflib import get_close_matches
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Inspector, MetaData, Table, inspect, select
+
+from .errors import WorkbookError
+
+
+class Null:
+    """SQL's NULL in a frame: not NaN, not None, and not the text 'NULL'."""
+
+    def __repr__(self) -> str:
+        return "NULL"
+
+
+NULL = Null()
+
+
+class Frame(pd.DataFrame):
+    """A DataFrame that keeps every value as it is and is shown without an index."""
+
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(data, *args, **kwargs, dtype=object)
+
+    def __repr__(self) -> str:
+        heads = [str(column) for column in self.columns]
+        rows = [[str(value) for value in row] for row in self.itertuples(index=False)]
+        return "\n".join(aligned([heads, *rows])) + ("" if rows else "\n(no rows)")
+
+    def _repr_html_(self) -> str:
+        html = self.to_html(index=False, border=0)
+        html = html.replace("<th>", '<th scope="col">').replace(' style="text-align: right;"', "")
+        return html if len(self) else html + "<p>(no rows)</p>"
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Lines in which the cells of each column stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def require_table(inspector: Inspector, name: str) -> None:
+    """Raise WorkbookError, with what there is instead, if the table is not there."""
+    tables = sorted(inspector.get_table_names())
+    if name in tables:
+        return
+    if not tables:
+        raise WorkbookError(f'There is no table "{name}": the database has no tables yet.')
+    guess = get_close_matches(name, tables, n=1)
+    hint = f' Did you mean "{guess[0]}"?' if guess else ""
+    raise WorkbookError(f'There is no table "{name}".{hint} Tables here: {", ".join(tables)}.')
+
+
+def table_frame(connection: Connection, name: str) -> Frame:
+    """All rows of a table in the order of its primary key."""
+    inspector = inspect(connection)
+    require_table(inspector, name)
+    table = Table(name, MetaData(), autoload_with=connection)
+    result = connection.execute(select(table).order_by(*table.primary_key.columns))
+    rows = [[NULL if value is None else value for value in row] for row in result]
+    return Frame(rows, columns=list(result.keys()))
+
+
+def schema_frame(connection: Connection, name: str) -> Frame:
+    """The columns of a table, one row each: column, type, nullable, default, key."""
+    inspector = inspect(connection)
+    require_table(inspector, name)
+    keys = key_words(inspector, name)
+    rows = [
+        (
+            column["name"],
+            str(column["type"]),
+            "yes" if column["nullable"] else "no",
+            column["default"] or "",
+            ", ".join(keys.get(column["name"], [])),
+        )
+        for column in inspector.get_columns(name)
+    ]
+    return Frame(rows, columns=["column", "type", "nullable", "default", "key"])
+
+
+def key_words(inspector: Inspector, name: str) -> dict[Hashable, list[str]]:
+    """What each column is a key for: primary key, unique, index, foreign key."""
+    words: dict[Hashable, list[str]] = {}
+
+    def add(columns: list[str | None], word: str) -> None:
+        for column in columns:
+            words.setdefault(column, []).append(word)
+
+    add(list(inspector.get_pk_constraint(name)["constrained_columns"]), "primary key")
+    for unique in inspector.get_unique_constraints(name):
+        add(list(unique["column_names"]), "unique")
+    for index in inspector.get_indexes(name):
+        if not index.get("duplicates_constraint"):
+            add(list(index["column_names"]), "unique index" if index["unique"] else "index")
+    for key in inspector.get_foreign_keys(name):
+        add(list(key["constrained_columns"]), f"foreign key to {key['referred_table']}")
+    return words

@@ -1,0 +1,252 @@
+"""A chapter's own copy of the shop, and the verbs of looking at it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import flask_migrate
+from alembic.script import ScriptDirectory
+from flask import Flask, current_app
+from flask.ctx import AppContext
+from sqlalchemy import Connection, create_engine, inspect
+
+from .comparison import VERSIONS, Comparison, Snapshot, take_snapshot
+from .environment import ROOT
+from .errors import WorkbookError
+from .frames import Frame, schema_frame, table_frame
+from .pictures import Rich, history_map, source_code, table_diagram
+
+FRUITS = ("Apple", "Orange", "Banana")
+WHERE = "WORKBOOK_WORKSPACE"
+
+Start = Literal["three fruits", "before migrations"]
+
+
+def workspaces() -> Path:
+    """The folder of all workspaces: in the repository, or where WORKBOOK_WORKSPACE says."""
+    if WHERE in os.environ:
+        return Path(os.environ[WHERE]).expanduser().resolve()
+    # A browser kernel cannot keep SQLite files beside the notebooks.
+    in_browser = sys.platform == "emscripten"
+    return (Path(tempfile.gettempdir()) if in_browser else ROOT) / "workspace"
+
+
+class Workspace:
+    """A fresh copy of the shop in its own folder, running in this kernel.
+
+    ``Workspace("03_add_a_price")`` empties workspace/03_add_a_price/, copies
+    flask_app/ and migrations/ into it, moves there, upgrades a new SQLite database to
+    revision 0001 and puts three fruits in. With ``start="before migrations"`` there
+    is only the app, without Flask-Migrate, and no database.
+
+    Raises WorkbookError if the folder cannot be made or emptied.
+    """
+
+    _running: Workspace | None = None
+
+    def __init__(self, chapter: str, start: Start = "three fruits") -> None:
+        if Workspace._running:
+            Workspace._running._stop()
+        Workspace._running = self
+        self._context: AppContext | None = None
+        self._app: Flask | None = None
+        self.path = workspaces() / chapter
+        sys.dont_write_bytecode = True  # else a file edited twice in a second runs from a stale .pyc
+        logging.getLogger("alembic.runtime.plugins").addFilter(lambda record: False)
+        os.chdir(ROOT)  # Windows does not empty the folder that a process stands in
+        self._empty()
+        self._copy(start)
+        sys.path[:] = [str(self.path), *(p for p in sys.path if not is_workspace(p))]
+        self._start()
+        if start == "three fruits":
+            self._fill()
+        print(f"workspace/{chapter} is ready: {self._state()}")
+
+    def restart(self) -> None:
+        """Do what restarting the server would do: read flask_app again and start it.
+
+        Import Product and db anew afterwards; the old ones belong to the old app.
+        """
+        self._stop()
+        self._start()
+        models = self._app.extensions["sqlalchemy"].Model.registry.mappers  # type: ignore[union-attr]
+        said = (f"{m.class_.__name__}({', '.join(c.key for c in m.columns)})" for m in models)
+        print(f"The shop runs again, with {', '.join(sorted(said))}")
+
+    def table(self, name: str) -> Frame:
+        """All rows of a table."""
+        with self._connection() as connection:
+            return table_frame(connection, name)
+
+    def schema(self, name: str) -> Frame:
+        """A table's columns, as the database has them: column, type, nullable, default, key."""
+        with self._connection() as connection:
+            return schema_frame(connection, name)
+
+    def snapshot(self) -> Snapshot:
+        """All tables as they are now, to compare with later."""
+        with self._connection() as connection:
+            return take_snapshot(connection)
+
+    def compare(self, before: Snapshot) -> Comparison:
+        """What has changed in the database since the snapshot."""
+        return Comparison(before, self.snapshot())
+
+    def diagram(self) -> Rich:
+        """The tables, their columns and keys, as a picture."""
+        with self._connection() as connection:
+            return table_diagram(inspect(connection))
+
+    def history(self) -> Rich:
+        """The map of the revisions, with the one that the database is at in brackets."""
+        versions = self.snapshot().tables.get(VERSIONS)
+        current = [row["version_num"] for row in versions.rows.values()] if versions else []
+        folder = self.path / "migrations"
+        scripts = ScriptDirectory(str(folder)).walk_revisions() if folder.exists() else []
+        return history_map(list(scripts)[::-1], current)
+
+    def source(self, file: str) -> Rich:
+        """A file of the workspace, as highlighted code."""
+        path = self.path / file
+        if not path.is_file():
+            raise WorkbookError(f'There is no file "{file}" in workspace/{self.path.name}.')
+        return source_code(path)
+
+    def files(self, folder: str = ".") -> None:
+        """Print what is in a folder of the workspace, sorted."""
+        top = self.path / folder
+        if not top.is_dir():
+            raise WorkbookError(f'There is no folder "{folder}" in workspace/{self.path.name}.')
+        print("\n".join([f"{folder}/", *tree(top)]))
+
+    def _empty(self) -> None:
+        """Empty the folder rather than delete it: a terminal may stand in it."""
+        where = f"workspace/{self.path.name}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for entry in self.path.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+        except OSError as error:
+            if os.access(self.path, os.W_OK):
+                raise WorkbookError(
+                    f"{where} cannot be emptied: another program holds {error.filename} open."
+                    " Shut down other kernels of this chapter, close what shows the file,"
+                    " and run this cell again."
+                ) from error
+            raise WorkbookError(
+                f"{where} cannot be written ({error.strerror}). Set the environment variable"
+                f" {WHERE} to a folder of yours and start the kernel again."
+            ) from error
+
+    def _copy(self, start: Start) -> None:
+        folders = ["flask_app"] if start == "before migrations" else ["flask_app", "migrations"]
+        for folder in folders:
+            for file in (ROOT / folder).rglob("*"):
+                if file.is_file() and "__pycache__" not in file.parts:
+                    target = self.path / file.relative_to(ROOT)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, target)  # the bytes only: the checkout may be read-only
+        if start == "before migrations":
+            factory = self.path / "flask_app" / "__init__.py"
+            factory.write_text(without_migrate(factory.read_text("utf-8")), "utf-8")
+
+    def _start(self) -> None:
+        os.chdir(self.path)
+        importlib.invalidate_caches()
+        shop = importlib.import_module("flask_app")
+        # Always this chapter's own file, whatever database the environment names.
+        self._app = app = shop.create_app({"SQLALCHEMY_DATABASE_URI": "sqlite:///app.db"})
+        self._context = app.app_context()
+        self._context.push()
+        if "migrate" in app.extensions:
+            app.extensions["migrate"].migrate.configure(keep_commands_independent)
+
+    def _stop(self) -> None:
+        """Stop the app and forget its modules."""
+        if self._app and self._context:
+            db = self._app.extensions["sqlalchemy"]
+            db.session.remove()
+            for engine in db.engines.values():
+                engine.dispose()
+            self._context.pop()
+        self._app = self._context = None
+        for module in [m for m in sys.modules if m == "flask_app" or m.startswith("flask_app.")]:
+            del sys.modules[module]
+
+    def _fill(self) -> None:
+        logging.disable(logging.INFO)
+        try:
+            flask_migrate.upgrade()
+        finally:
+            logging.disable(logging.NOTSET)
+        shop = importlib.import_module("flask_app")
+        shop.db.session.add_all([shop.Product(name=fruit) for fruit in FRUITS])
+        shop.db.session.commit()
+
+    def _state(self) -> str:
+        tables = self.snapshot().tables
+        if not tables:
+            return "the app, and no database yet"
+        version = ", ".join(row["version_num"] for row in tables[VERSIONS].rows.values())
+        return f"revision {version}, {len(tables['products'].rows)} products"
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        if self._app is None:
+            raise WorkbookError("The shop is not running. Run shop.restart() first.")
+        engine = self._app.extensions["sqlalchemy"].engine
+        file = engine.url.database
+        if engine.dialect.name == "sqlite" and file and not Path(file).exists():
+            engine = create_engine("sqlite://")  # to connect would make the file; to look must not
+        with engine.connect() as connection:
+            yield connection
+
+
+def keep_commands_independent(config: Any) -> Any:
+    """Give each command of a long-lived kernel what it finds in a new process.
+
+    Flask-Migrate calls this at the start of every command (``Migrate.configure``).
+    """
+    extension = current_app.extensions["migrate"]
+    # The stock env.py stores a closure over its first command's config, and never replaces it:
+    # a second check() raises IndexError, a second migrate() writes an empty revision.
+    arguments = extension.configure_args
+    if getattr(arguments.get("process_revision_directives"), "__module__", "") == "env_py":
+        del arguments["process_revision_directives"]
+    extension.db.session.remove()  # an open session is a lock
+    config.stdout = sys.stdout  # Alembic keeps the one that it found when it was imported
+    return config
+
+
+def without_migrate(source: str) -> str:
+    """The app's factory as it was before Flask-Migrate: without the lines that name it."""
+    lines = source.splitlines(keepends=True)
+    return "".join(line for line in lines if "migrate" not in line.lower())
+
+
+def is_workspace(path: str) -> bool:
+    """Is this entry of sys.path a chapter's workspace?"""
+    return bool(path) and Path(path).parent == workspaces()
+
+
+def tree(folder: Path, indent: str = "") -> Iterator[str]:
+    """The lines of a folder's tree, sorted, without Python's caches."""
+    entries = sorted(e for e in folder.iterdir() if e.name != "__pycache__")
+    for entry in entries:
+        last = entry == entries[-1]
+        slash = "/" if entry.is_dir() else ""
+        yield f"{indent}{'└── ' if last else '├── '}{entry.name}{slash}"
+        if entry.is_dir():
+            yield from tree(entry, indent + ("    " if last else "│   "))
