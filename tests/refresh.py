@@ -41,9 +41,7 @@ def run(path: Path, workspaces: Path) -> nbformat.NotebookNode:
     client.execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [
-                stored(output, workspaces) for output in merged(cell.outputs)
-            ]
+            cell.outputs = [stored(output, workspaces) for output in merged(cell.outputs)]
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

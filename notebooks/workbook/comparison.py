@@ -200,14 +200,24 @@ class RowsBeforeAndAfter:
 
     def text(self) -> str:
         heads = [
-            [*("before" if i == 0 else "" for i, _ in enumerate(self.was.columns)), "|",
-             *("after" if i == 0 else "" for i, _ in enumerate(self.now.columns)), "|", ""],
+            [
+                *("before" if i == 0 else "" for i, _ in enumerate(self.was.columns)),
+                "|",
+                *("after" if i == 0 else "" for i, _ in enumerate(self.now.columns)),
+                "|",
+                "",
+            ],
             [*self.was.columns, "|", *self.now.columns, "|", "in words"],
         ]
         split = len(self.was.columns)
         body = [
-            [*(str(c.value) for c in line[:split]), "|", *(str(c.value) for c in line[split:-1]),
-             "|", str(line[-1].value)]
+            [
+                *(str(c.value) for c in line[:split]),
+                "|",
+                *(str(c.value) for c in line[split:-1]),
+                "|",
+                str(line[-1].value),
+            ]
             for line in self.grid()
         ]
         return "\n".join([self.caption(), *aligned([*heads, *body])])
@@ -237,7 +247,9 @@ TINTS = {
 
 def tint_of(change: str) -> str:
     """The tint of a word of change; none for what was kept."""
-    return next((tint for tint in ("new", "gone") if tint in change), "changed" if change != KEPT else "")
+    return next(
+        (tint for tint in ("new", "gone") if tint in change), "changed" if change != KEPT else ""
+    )
 
 
 def differ(one: Any, other: Any) -> bool:

@@ -43,7 +43,9 @@ def require_environment() -> None:
         raise WorkbookError("This kernel runs an old Python. The workbook needs 3.11: " + MEND)
     missing = [name for name in requirements() if installed(name) is None]
     if missing:
-        raise WorkbookError(f"Not installed in this kernel: {', '.join(missing)}. To mend it, {MEND}")
+        raise WorkbookError(
+            f"Not installed in this kernel: {', '.join(missing)}. To mend it, {MEND}"
+        )
 
 
 def check_environment() -> Frame:

@@ -60,7 +60,9 @@ class Workspace:
         self._context: AppContext | None = None
         self._app: Flask | None = None
         self.path = workspaces() / chapter
-        sys.dont_write_bytecode = True  # else a file edited twice in a second runs from a stale .pyc
+        sys.dont_write_bytecode = (
+            True  # else a file edited twice in a second runs from a stale .pyc
+        )
         logging.getLogger("alembic.runtime.plugins").addFilter(lambda record: False)
         os.chdir(ROOT)  # Windows does not empty the folder that a process stands in
         self._empty()
