@@ -15,6 +15,7 @@ from repeatable import sanitizer  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Give the run its own folders and its sanitizer."""
     # A learner may have the same chapter open: its kernel works in workspace/, these do not.
     scratch = Path(tempfile.mkdtemp(prefix="workbook-")).resolve()
     workspaces = scratch / "workspace"

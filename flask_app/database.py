@@ -1,7 +1,5 @@
 """The database of the shop."""
 
-from typing import NoReturn
-
 from click import ClickException
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -40,8 +38,10 @@ def connect(app: Flask) -> None:
     """
     try:
         db.init_app(app)
-    except (ArgumentError, ImportError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+    except (ArgumentError, ImportError, ValueError) as error:
+        # SQLAlchemy's ValueError shows what stands for the port: it may be half a password.
+        said = "The port is not a number" if isinstance(error, ValueError) else str(error)
+        reason = said.splitlines()[0].rstrip(".")
         raise DatabaseError(
             f"{reason}. Is SQLALCHEMY_DATABASE_URI right? It looks like sqlite:///app.db"
             " or postgresql+psycopg://user:password@host/database"
@@ -50,10 +50,10 @@ def connect(app: Flask) -> None:
         event.listen(db.engine, "handle_error", say_unreachable)
 
 
-def say_unreachable(context: ExceptionContext) -> NoReturn | None:
+def say_unreachable(context: ExceptionContext) -> None:
     """Replace the error of a failed first connection by one clear line."""
     if context.connection is not None or context.engine is None:
-        return None
+        return
     reason = str(context.original_exception).splitlines()[0]
     uri = context.engine.url.render_as_string(hide_password=True)
     raise DatabaseError(f"No connection to {uri}: {reason}") from context.original_exception

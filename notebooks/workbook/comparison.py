@@ -173,8 +173,9 @@ class RowsBeforeAndAfter:
             lines = [*lines[:MOST_ROWS], (f"{self.name}: {rest}", "", "", "see the table")]
         kept = plural(len(self.was.rows.keys() & self.now.rows.keys()), "row")
         if self.was.rows and self.now.columns:
-            was, now = plural(len(self.was.rows), "row"), plural(len(self.now.rows), "row")
-            lines.append((self.name, was, now, KEPT if was == now == kept else f"{kept} kept"))
+            many, left = plural(len(self.was.rows), "row"), plural(len(self.now.rows), "row")
+            word = KEPT if many == left == kept else f"{kept} kept"
+            lines.append((self.name, many, left, word))
         return lines
 
     def grid(self) -> list[list[Cell]]:
@@ -195,10 +196,12 @@ class RowsBeforeAndAfter:
         return lines
 
     def caption(self) -> str:
+        """The table's name, and how many rows are left out."""
         more = len(self.keys) - MOST_ROWS
         return f"{self.name}, before and after" + (f" (and {more} more rows)" if more > 0 else "")
 
     def text(self) -> str:
+        """The grid as aligned text."""
         heads = [
             [
                 *("before" if i == 0 else "" for i, _ in enumerate(self.was.columns)),
@@ -223,6 +226,7 @@ class RowsBeforeAndAfter:
         return "\n".join([self.caption(), *aligned([*heads, *body])])
 
     def html(self) -> str:
+        """The grid as an HTML table."""
         before, after = len(self.was.columns), len(self.now.columns)
         groups = [(h, n) for h, n in (("before", before), ("after", after), ("", 1)) if n]
         heads = [(c, 1) for c in [*self.was.columns, *self.now.columns, "in words"]]
@@ -263,7 +267,7 @@ def listed(row: Row | None) -> str:
 
 
 def html_table(caption: str, heads: list[list[tuple[str, int]]], lines: list[list[Cell]]) -> str:
-    """An HTML table in the notebook's own style. A head is its text and how many columns it spans."""
+    """A table in the notebook's own style. A head is its text and how many columns it spans."""
     html = [f'<table class="dataframe"><caption>{escape(caption)}</caption><thead>']
     for line in heads:
         cells = (

@@ -39,7 +39,7 @@ def installed(name: str) -> str | None:
 
 def require_environment() -> None:
     """Raise WorkbookError, in one line, if something is missing."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (a notebook may get any kernel)
         raise WorkbookError("This kernel runs an old Python. The workbook needs 3.11: " + MEND)
     missing = [name for name in requirements() if installed(name) is None]
     if missing:

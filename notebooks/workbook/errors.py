@@ -15,25 +15,24 @@ class WorkbookError(Exception):
 
 
 @contextmanager
-def expect_error(kind: type[BaseException] | str) -> Iterator[None]:
+def expect_error(name: str) -> Iterator[None]:
     """Run a block that must fail, and print the line that matters.
 
-    ``kind`` is the exception, or its name. Flask-Migrate logs Alembic's errors and
-    exits; here they count, and print once, as what they were. An error of
-    another kind passes through. Raises WorkbookError if none comes.
+    ``name`` is the name of the exception's class, or of a class above it.
+    Flask-Migrate logs Alembic's errors and exits; here they count, and print once,
+    as what they were. Another error passes through. Raises WorkbookError if none comes.
     """
-    wanted = kind if isinstance(kind, str) else kind.__name__
     log = logging.getLogger("flask_migrate")
     log.addFilter(printed_below)
     try:
         yield
     except BaseException as error:
         cause = error.__context__ if isinstance(error, SystemExit) else error
-        if cause is None or wanted not in {base.__name__ for base in type(cause).__mro__}:
+        if cause is None or name not in {base.__name__ for base in type(cause).__mro__}:
             raise
         print(f"{type(cause).__name__}: {gist(cause)}")
     else:
-        raise WorkbookError(f"{wanted} was expected here, but nothing failed.")
+        raise WorkbookError(f"{name} was expected here, but nothing failed.")
     finally:
         log.removeFilter(printed_below)
 

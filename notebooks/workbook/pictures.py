@@ -75,7 +75,7 @@ def node(revision: str) -> str:
 
 def stretches(parents: Mapping[str, tuple[str, ...]]) -> list[list[str]]:
     """The history as paths that end where it branches, merges or stops."""
-    children: dict[str, list[str]] = {BASE: []} | {revision: [] for revision in parents}
+    children: dict[str, list[str]] = {revision: [] for revision in (BASE, *parents)}
     for child, line in parents.items():
         for parent in line:
             children[parent].append(child)
