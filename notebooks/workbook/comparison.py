@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from html import escape
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, inspect
 
-from .frames import NULL, Frame, aligned, schema_frame, table_frame
+from .frames import NULL, Cell, Frame, aligned, html_table, schema_frame, table_frame
 
 VERSIONS = "alembic_version"
 MOST_ROWS = 12
@@ -17,6 +16,7 @@ KEPT = "rows kept"
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
+Sides = list[list[Cell]]  # before, after, in words
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,12 @@ class Comparison:
     def _repr_html_(self) -> str:
         if not len(self.changes):
             return "<p>Nothing changed.</p>"
+        heads = [Cell(column) for column in self.changes.columns]
         lines = [
             [Cell(row.what), Cell(row.was), Cell(row.now), Cell(row.change, tint_of(row.change))]
             for row in self.changes.itertuples()
         ]
-        first = html_table("What changed", [[(h, 1) for h in self.changes.columns]], lines)
+        first = html_table([heads], lines, "What changed")
         return first + "".join(picture.html() for picture in self._pictures)
 
 
@@ -178,22 +179,32 @@ class RowsBeforeAndAfter:
             lines.append((self.name, many, left, word))
         return lines
 
-    def grid(self) -> list[list[Cell]]:
-        """One list of cells a row: the row before, the row after, and the change in words."""
-        lines = []
-        for key in self.keys[:MOST_ROWS]:
-            was, now = self.was.rows.get(key), self.now.rows.get(key)
-            changed = self.changed(key)
-            line = []
-            for column in self.was.columns:
-                lost = now is None or column not in now
-                line.append(Cell("" if was is None else was[column], "gone" if lost else ""))
-            for column in self.now.columns:
-                fresh = was is None or column not in was
-                tint = "new" if fresh else "changed" if column in changed else ""
-                line.append(Cell("" if now is None else now[column], tint if now else ""))
-            lines.append([*line, Cell(self.in_words(key))])
-        return lines
+    def sides(self, key: Key) -> Sides:
+        """A row before, the same row after, and the change in words."""
+        was, now = self.was.rows.get(key), self.now.rows.get(key)
+        changed = self.changed(key)
+        before, after = [], []
+        for column in self.was.columns:
+            lost = now is None or column not in now
+            before.append(Cell("" if was is None else was[column], "gone" if was and lost else ""))
+        for column in self.now.columns:
+            fresh = was is None or column not in was
+            tint = "new" if fresh else "changed" if column in changed else ""
+            after.append(Cell("" if now is None else now[column], tint if now else ""))
+        return [before, after, [Cell(self.in_words(key))]]
+
+    def heads(self) -> list[Sides]:
+        """Two lines of heads: before and after, and the names of the columns."""
+        names = [list(self.was.columns), list(self.now.columns), ["in words"]]
+        titles = [
+            [Cell(title, span=len(side))] if side else []
+            for title, side in zip(("before", "after", ""), names, strict=True)
+        ]
+        return [titles, [[Cell(name) for name in side] for side in names]]
+
+    def lines(self) -> list[Sides]:
+        """The first rows."""
+        return [self.sides(key) for key in self.keys[:MOST_ROWS]]
 
     def caption(self) -> str:
         """The table's name, and how many rows are left out."""
@@ -201,59 +212,33 @@ class RowsBeforeAndAfter:
         return f"{self.name}, before and after" + (f" (and {more} more rows)" if more > 0 else "")
 
     def text(self) -> str:
-        """The grid as aligned text."""
-        heads = [
-            [
-                *("before" if i == 0 else "" for i, _ in enumerate(self.was.columns)),
-                "|",
-                *("after" if i == 0 else "" for i, _ in enumerate(self.now.columns)),
-                "|",
-                "",
-            ],
-            [*self.was.columns, "|", *self.now.columns, "|", "in words"],
-        ]
-        split = len(self.was.columns)
-        body = [
-            [
-                *(str(c.value) for c in line[:split]),
-                "|",
-                *(str(c.value) for c in line[split:-1]),
-                "|",
-                str(line[-1].value),
+        """The rows as aligned text, a bar between the sides."""
+        lines = []
+        for sides in [*self.heads(), *self.lines()]:
+            texts = [
+                [t for cell in side for t in (str(cell.value), *[""] * (cell.span - 1))]
+                for side in sides
             ]
-            for line in self.grid()
-        ]
-        return "\n".join([self.caption(), *aligned([*heads, *body])])
+            lines.append([*texts[0], "|", *texts[1], "|", *texts[2]])
+        return "\n".join([self.caption(), *aligned(lines)])
 
     def html(self) -> str:
-        """The grid as an HTML table."""
-        before, after = len(self.was.columns), len(self.now.columns)
-        groups = [(h, n) for h, n in (("before", before), ("after", after), ("", 1)) if n]
-        heads = [(c, 1) for c in [*self.was.columns, *self.now.columns, "in words"]]
-        return html_table(self.caption(), [groups, heads], self.grid())
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A value and how it is tinted: new, gone, changed or not at all."""
-
-    value: Any
-    tint: str = ""
-
-
-# Half-transparent, so that the theme's own text and background show through, light or dark.
-TINTS = {
-    "new": "background-color: rgba(46, 160, 67, 0.25)",
-    "gone": "background-color: rgba(248, 81, 73, 0.25); text-decoration: line-through",
-    "changed": "background-color: rgba(210, 153, 34, 0.30)",
-}
+        """The rows as an HTML table, a rule between the sides."""
+        heads, lines = (
+            [
+                [replace(cell, edge=i == 0) for side in sides for i, cell in enumerate(side)]
+                for sides in part
+            ]
+            for part in (self.heads(), self.lines())
+        )
+        return html_table(heads, lines, self.caption())
 
 
 def tint_of(change: str) -> str:
     """The tint of a word of change; none for what was kept."""
-    return next(
-        (tint for tint in ("new", "gone") if tint in change), "changed" if change != KEPT else ""
-    )
+    if change == KEPT:
+        return ""
+    return "new" if "new" in change else "lost" if "gone" in change else "changed"
 
 
 def differ(one: Any, other: Any) -> bool:
@@ -264,28 +249,3 @@ def differ(one: Any, other: Any) -> bool:
 def listed(row: Row | None) -> str:
     """A row's values, separated by commas."""
     return ABSENT if row is None else ", ".join(map(str, row.values()))
-
-
-def html_table(caption: str, heads: list[list[tuple[str, int]]], lines: list[list[Cell]]) -> str:
-    """A table in the notebook's own style. A head is its text and how many columns it spans."""
-    html = [f'<table class="dataframe"><caption>{escape(caption)}</caption><thead>']
-    for line in heads:
-        cells = (
-            f'<th scope="colgroup" colspan="{span}">{escape(text)}</th>'
-            if text and span > 1
-            else f'<th scope="col">{escape(text)}</th>'
-            if text
-            else "<td></td>"
-            for text, span in line
-        )
-        html.append(f"<tr>{''.join(cells)}</tr>")
-    html.append("</thead><tbody>")
-    for row in lines:
-        cells = (
-            f'<td style="{TINTS[cell.tint]}">{escape(str(cell.value))}</td>'
-            if cell.tint
-            else f"<td>{escape(str(cell.value))}</td>"
-            for cell in row
-        )
-        html.append(f"<tr>{''.join(cells)}</tr>")
-    return "".join([*html, "</tbody></table>"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 from difflib import get_close_matches
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -34,9 +36,61 @@ class Frame(pd.DataFrame):
         return "\n".join(aligned([heads, *rows])) + ("" if rows else "\n(no rows)")
 
     def _repr_html_(self) -> str:
-        html = self.to_html(index=False, border=0)
-        html = html.replace("<th>", '<th scope="col">').replace(' style="text-align: right;"', "")
-        return html if len(self) else html + "<p>(no rows)</p>"
+        rows = [[Cell(value) for value in row] for row in self.itertuples(index=False)]
+        html = html_table([[Cell(column) for column in self.columns]], rows)
+        return html if rows else html + "<p>(no rows)</p>"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of an HTML table: its value, its tint, its width, a rule at its left edge."""
+
+    value: Any
+    tint: str = ""
+    span: int = 1
+    edge: bool = False
+
+
+# Half-transparent, so that the theme's own text and background show through, light or dark.
+TINTS = {
+    "new": "background-color: rgba(46, 160, 67, 0.25)",
+    "lost": "background-color: rgba(248, 81, 73, 0.25)",
+    "gone": "background-color: rgba(248, 81, 73, 0.25); text-decoration: line-through",
+    "changed": "background-color: rgba(210, 153, 34, 0.30)",
+}
+LEFT = "text-align: left"
+RULE = "border-left: 1px solid rgba(128, 128, 128, 0.6)"
+
+
+def html_table(heads: list[list[Cell]], lines: list[list[Cell]], caption: str = "") -> str:
+    """A table in the notebook's own style, its texts escaped."""
+    title = f'<caption style="{LEFT}"><strong>{escape(caption)}</strong></caption>'
+    return "\n".join(
+        [
+            f'<table class="dataframe">{title if caption else ""}<thead>',
+            *(f"<tr>{''.join(map(html_head, line))}</tr>" for line in heads),
+            "</thead><tbody>",
+            *(f"<tr>{''.join(map(html_cell, line))}</tr>" for line in lines),
+            "</tbody></table>",
+        ]
+    )
+
+
+def html_head(cell: Cell) -> str:
+    """The cell above its column or columns; an empty one is no head."""
+    scope = 'scope="col"' if cell.span == 1 else f'scope="colgroup" colspan="{cell.span}"'
+    return f"<th {scope} {inside(cell)}</th>" if cell.value else html_cell(cell)
+
+
+def html_cell(cell: Cell) -> str:
+    """The cell in the table's body."""
+    return f"<td {inside(cell)}</td>"
+
+
+def inside(cell: Cell) -> str:
+    """What the cell's tag goes on with: its style and its text."""
+    styles = [LEFT, *([TINTS[cell.tint]] if cell.tint else []), *([RULE] if cell.edge else [])]
+    return f'style="{"; ".join(styles)}">{escape(str(cell.value))}'
 
 
 def aligned(rows: list[list[str]]) -> list[str]:

@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from .pictures import Rich, history_map, source_code, table_diagram
 
 FRUITS = ("Apple", "Orange", "Banana")
 WHERE = "WORKBOOK_WORKSPACE"
+DATABASE = "sqlite:///app.db"
 
 Start = Literal["three fruits", "before migrations"]
 
@@ -73,16 +75,18 @@ class Workspace:
             self._fill()
         print(f"workspace/{chapter} is ready: {self._state()}")
 
-    def restart(self) -> None:
+    def restart(self, database: str = DATABASE) -> None:
         """Do what restarting the server would do: read flask_app again and start it.
 
+        ``database`` is a URI, for a start on another database than the chapter's own.
         Import Product and db anew afterwards; the old ones belong to the old app.
         """
         self._stop()
-        self._start()
+        self._start(database)
         models = self._app.extensions["sqlalchemy"].Model.registry.mappers  # type: ignore[union-attr]
         said = (f"{m.class_.__name__}({', '.join(c.key for c in m.columns)})" for m in models)
-        print(f"The shop runs again, with {', '.join(sorted(said))}")
+        place = "" if database == DATABASE else f", on {database}"
+        print(f"The shop runs again, with {', '.join(sorted(said))}{place}")
 
     def table(self, name: str) -> Frame:
         """All rows of a table."""
@@ -164,12 +168,12 @@ class Workspace:
             factory = self.path / "flask_app" / "__init__.py"
             factory.write_text(without_migrate(factory.read_text("utf-8")), "utf-8")
 
-    def _start(self) -> None:
+    def _start(self, database: str = DATABASE) -> None:
         os.chdir(self.path)
         importlib.invalidate_caches()
         shop = importlib.import_module("flask_app")
-        # Always this chapter's own file, whatever database the environment names.
-        self._app = app = shop.create_app({"SQLALCHEMY_DATABASE_URI": "sqlite:///app.db"})
+        # Named here, so that a database in the environment is never touched.
+        self._app = app = shop.create_app({"SQLALCHEMY_DATABASE_URI": database})
         self._context = app.app_context()
         self._context.push()
         if "migrate" in app.extensions:
@@ -209,8 +213,8 @@ class Workspace:
         if self._app is None:
             raise WorkbookError("The shop is not running. Run shop.restart() first.")
         engine = self._app.extensions["sqlalchemy"].engine
-        file = engine.url.database
-        if engine.dialect.name == "sqlite" and file and not Path(file).exists():
+        file = engine.url.database or ":memory:"
+        if engine.dialect.name == "sqlite" and file != ":memory:" and not Path(file).exists():
             engine = create_engine("sqlite://")  # to connect would make the file; to look must not
         with engine.connect() as connection:
             yield connection
@@ -229,6 +233,12 @@ def keep_commands_independent(config: Any) -> Any:
         del arguments["process_revision_directives"]
     extension.db.session.remove()  # an open session is a lock
     config.stdout = sys.stdout  # Alembic keeps the one that it found when it was imported
+    settings = ConfigParser(interpolation=None)
+    settings.read(config.config_file_name, "utf-8")
+    if settings.has_section("handler_console"):
+        # env.py sets logging up from this file. On the error stream Jupyter would paint it red.
+        settings["handler_console"]["args"] = "(sys.stdout,)"
+        config.config_file_name = settings
     return config
 
 
