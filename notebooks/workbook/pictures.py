@@ -45,7 +45,7 @@ def history_map(scripts: Sequence[Script], current: Sequence[str]) -> Rich:
     ``scripts`` come oldest first; ``current`` is what alembic_version holds. A
     revision in it that no script has is told below the map.
     """
-    docs = {BASE: BASE} | {s.revision: f"{s.revision}: {s.doc}" for s in scripts}
+    docs = {BASE: ""} | {s.revision: f": {s.doc}" for s in scripts}
     parents = {s.revision: s._versioned_down_revisions or (BASE,) for s in scripts}
     here = set(current) or {BASE}
     heads = docs.keys() - {parent for line in parents.values() for parent in line} - {BASE}
@@ -61,7 +61,7 @@ def history_map(scripts: Sequence[Script], current: Sequence[str]) -> Rich:
         "flowchart LR",
         "accTitle: The migration history",
         f"accDescr: {'; '.join(lines)}. The database is at the revision in brackets.",
-        *(f'{node(revision)}["{doc.replace(chr(34), chr(39))}"]' for revision, doc in docs.items()),
+        *(f'{node(r)}["{label(r)}{doc.replace(chr(34), chr(39))}"]' for r, doc in docs.items()),
         *(f"{node(p)} --> {node(child)}" for child, line in parents.items() for p in line),
         *(f"style {node(revision)} stroke-width:4px" for revision in docs if revision in here),
     ]
