@@ -1,6 +1,6 @@
 """The database of the shop."""
 
-from click import ClickException
+from click import ClickException, get_current_context
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData, event
@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """The base of all models. The convention gives every constraint a name."""
+    """The base of all models. Constraints get their names by convention; a CHECK brings its own."""
 
     metadata = MetaData(
         naming_convention={
@@ -27,20 +27,19 @@ db = SQLAlchemy(model_class=Base)
 
 
 class DatabaseError(ClickException):
-    """The database cannot be used; the ``flask`` command says so in one line."""
+    """The database cannot be used. The commands of ``flask`` say so in one line."""
 
 
 def connect(app: Flask) -> None:
     """Give the app its database; raise DatabaseError if its URI cannot work.
 
-    No connection is made yet. A database that is not there is told when
-    the first connection fails.
+    No connection is made yet.
     """
     try:
         db.init_app(app)
-    except (ArgumentError, ImportError, ValueError) as error:
-        # SQLAlchemy's ValueError shows what stands for the port: it may be half a password.
-        said = "The port is not a number" if isinstance(error, ValueError) else str(error)
+    except (ArgumentError, ImportError, RuntimeError, ValueError) as error:
+        # SQLAlchemy's ValueError shows the part that it cannot read: it may be half a password.
+        said = "A part should be a number" if isinstance(error, ValueError) else str(error)
         reason = said.splitlines()[0].rstrip(".")
         raise DatabaseError(
             f"{reason}. Is SQLALCHEMY_DATABASE_URI right? It looks like sqlite:///app.db"
@@ -51,9 +50,11 @@ def connect(app: Flask) -> None:
 
 
 def say_unreachable(context: ExceptionContext) -> None:
-    """Replace the error of a failed first connection by one clear line."""
-    if context.connection is not None or context.engine is None:
-        return
-    reason = str(context.original_exception).splitlines()[0]
-    uri = context.engine.url.render_as_string(hide_password=True)
-    raise DatabaseError(f"No connection to {uri}: {reason}") from context.original_exception
+    """In a command of ``flask``, replace the error of a failed connection by one clear line.
+
+    Elsewhere the error stays SQLAlchemy's own, for the app's error handlers.
+    """
+    if context.connection is None and context.engine and get_current_context(silent=True):
+        reason = str(context.original_exception).splitlines()[0]
+        uri = context.engine.url.render_as_string(hide_password=True)
+        raise DatabaseError(f"No connection to {uri}: {reason}") from context.original_exception

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,18 +14,34 @@ VERSIONS = "alembic_version"
 MOST_ROWS = 12
 ABSENT = "not there"
 KEPT = "rows kept"
+NOTHING = "Nothing changed: the same tables, columns, keys and rows."
 
-Key = tuple[Any, ...]
+Key = tuple[str, ...]
 Row = dict[str, Any]
 Sides = list[list[Cell]]  # before, after, in words
 
 
 @dataclass(frozen=True)
 class TableState:
-    """One table: its columns (name to description) and its rows (key to values)."""
+    """One table: what describes its columns and CHECKs, by name; its primary key; its rows."""
 
     columns: dict[str, str]
-    rows: dict[Key, Row]
+    checks: dict[str, str]
+    key: list[str]
+    rows: list[Row]
+
+    def rows_by(self, columns: list[str]) -> dict[Key, Row]:
+        """The rows by their values in these columns; a last number tells equal ones apart."""
+        seen: Counter[Key] = Counter()
+        found = {}
+        for row in self.rows:
+            values = tuple(str(row[column]) for column in columns)
+            seen[values] += 1
+            found[(*values, str(seen[values]))] = row
+        return found
+
+
+NO_TABLE = TableState({}, {}, [], [])
 
 
 @dataclass(frozen=True)
@@ -39,19 +56,23 @@ class Snapshot:
 
 
 def take_snapshot(connection: Connection) -> Snapshot:
-    """Read every table whole. Rows without a primary key are told apart by all their values."""
+    """Read every table whole."""
     inspector = inspect(connection)
     tables = {}
     for name in sorted(inspector.get_table_names()):
         schema = schema_frame(connection, name)
         columns = {row.column: describe(row) for row in schema.itertuples()}
-        key = inspector.get_pk_constraint(name)["constrained_columns"] or list(columns)
+        checks = {
+            f"CHECK {check['name'] or check['sqltext']}": check["sqltext"]
+            for check in inspector.get_check_constraints(name)
+        }
+        key = list(inspector.get_pk_constraint(name)["constrained_columns"])
         frame = table_frame(connection, name)
         rows = [
             dict(zip(frame.columns, values, strict=True))
             for values in frame.itertuples(index=False, name=None)
         ]
-        tables[name] = TableState(columns, {tuple(row[k] for k in key): row for row in rows})
+        tables[name] = TableState(columns, checks, key, rows)
     return Snapshot(tables)
 
 
@@ -78,14 +99,14 @@ class Comparison:
     def __init__(self, before: Snapshot, after: Snapshot) -> None:
         self._pictures: list[RowsBeforeAndAfter] = []
         rows: list[tuple[str, str, str, str]] = []
-        nothing = TableState({}, {})
         for name in sorted(before.tables.keys() | after.tables.keys()):
-            was, now = before.tables.get(name, nothing), after.tables.get(name, nothing)
-            if was == now and (name in before.tables) == (name in after.tables):
+            was, now = before.tables.get(name, NO_TABLE), after.tables.get(name, NO_TABLE)
+            if was == now:
                 continue
             rows += table_changes(name, was, now)
             if name == VERSIONS:
-                rows.append(("revision", revisions(was), revisions(now), "moved"))
+                if revisions(was) != revisions(now):
+                    rows.append(("revision", revisions(was), revisions(now), "moved"))
             elif was.rows or now.rows:
                 picture = RowsBeforeAndAfter(name, was, now)
                 rows += picture.changes()
@@ -94,12 +115,12 @@ class Comparison:
 
     def __repr__(self) -> str:
         if not len(self.changes):
-            return "Nothing changed."
+            return NOTHING
         return "\n\n".join([repr(self.changes), *(p.text() for p in self._pictures)])
 
     def _repr_html_(self) -> str:
         if not len(self.changes):
-            return "<p>Nothing changed.</p>"
+            return f"<p>{NOTHING}</p>"
         heads = [Cell(column) for column in self.changes.columns]
         lines = [
             [Cell(row.what), Cell(row.was), Cell(row.now), Cell(row.change, tint_of(row.change))]
@@ -110,23 +131,27 @@ class Comparison:
 
 
 def table_changes(name: str, was: TableState, now: TableState) -> list[tuple[str, str, str, str]]:
-    """The changes of a table and its columns."""
+    """The changes of a table, its columns and its CHECKs."""
     rows = []
     if not was.columns:
         rows.append((f"table {name}", ABSENT, plural(len(now.columns), "column"), "new table"))
     if not now.columns:
         rows.append((f"table {name}", plural(len(was.columns), "column"), ABSENT, "table gone"))
-    for column in [*was.columns, *(c for c in now.columns if c not in was.columns)]:
-        old, new = was.columns.get(column, ABSENT), now.columns.get(column, ABSENT)
-        if old != new:
-            word = {old: "new column", new: "column gone"}.get(ABSENT, "column changed")
-            rows.append((f"{name}.{column}", old, new, word))
+    for noun, olds, news in [
+        ("column", was.columns, now.columns),
+        ("constraint", was.checks, now.checks),
+    ]:
+        for part in olds | news:
+            old, new = olds.get(part, ABSENT), news.get(part, ABSENT)
+            if old != new:
+                word = {old: f"new {noun}", new: f"{noun} gone"}.get(ABSENT, f"{noun} changed")
+                rows.append((f"{name}.{part}", old, new, word))
     return rows
 
 
 def revisions(state: TableState) -> str:
     """What alembic_version holds, or base."""
-    return ", ".join(row["version_num"] for row in state.rows.values()) or "base"
+    return ", ".join(row["version_num"] for row in state.rows) or "base"
 
 
 class RowsBeforeAndAfter:
@@ -134,19 +159,29 @@ class RowsBeforeAndAfter:
 
     def __init__(self, name: str, was: TableState, now: TableState) -> None:
         self.name, self.was, self.now = name, was, now
-        self.keys = [*was.rows, *(key for key in now.rows if key not in was.rows)]
         self.both = [column for column in was.columns if column in now.columns]
+        columns = self.both or list(was.columns or now.columns)
+        keys = (key for key in (was.key, now.key) if key and set(key) <= set(columns))
+        identity = next(keys, columns)
+        self.rows_before, self.rows_after = was.rows_by(identity), now.rows_by(identity)
+        self.keys = list(self.rows_before | self.rows_after)
+        if len(self.keys) > MOST_ROWS:
+            self.keys.sort(key=lambda key: not self.is_touched(key))
+
+    def is_touched(self, key: Key) -> bool:
+        """Is this row new, gone, or changed in a column that both sides have?"""
+        return bool(self.changed(key)) or not (key in self.rows_before and key in self.rows_after)
 
     def changed(self, key: Key) -> list[str]:
         """The columns that both sides have and in which this row differs."""
-        was, now = self.was.rows.get(key), self.now.rows.get(key)
+        was, now = self.rows_before.get(key), self.rows_after.get(key)
         if was is None or now is None:
             return []
         return [column for column in self.both if differ(was[column], now[column])]
 
     def in_words(self, key: Key) -> str:
         """What became of this row."""
-        was, now = self.was.rows.get(key), self.now.rows.get(key)
+        was, now = self.rows_before.get(key), self.rows_after.get(key)
         if was is None:
             return "new row"
         if now is None:
@@ -160,8 +195,8 @@ class RowsBeforeAndAfter:
         """Rows for the frame: a line for each touched row, one for all that were kept."""
         lines = []
         for key in self.keys:
-            what = f"{self.name} row {', '.join(map(str, key))}"
-            was, now = self.was.rows.get(key), self.now.rows.get(key)
+            what = f"{self.name} row {', '.join(key[:-1])}"
+            was, now = self.rows_before.get(key), self.rows_after.get(key)
             if was is None or now is None:
                 word = "new row" if was is None else "row gone"
                 lines.append((what, listed(was), listed(now), word))
@@ -172,7 +207,7 @@ class RowsBeforeAndAfter:
         if len(lines) > MOST_ROWS:
             rest = plural(len(lines) - MOST_ROWS, "more change")
             lines = [*lines[:MOST_ROWS], (f"{self.name}: {rest}", "", "", "see the table")]
-        kept = plural(len(self.was.rows.keys() & self.now.rows.keys()), "row")
+        kept = plural(len(self.rows_before.keys() & self.rows_after.keys()), "row")
         if self.was.rows and self.now.columns:
             many, left = plural(len(self.was.rows), "row"), plural(len(self.now.rows), "row")
             word = KEPT if many == left == kept else f"{kept} kept"
@@ -181,7 +216,7 @@ class RowsBeforeAndAfter:
 
     def sides(self, key: Key) -> Sides:
         """A row before, the same row after, and the change in words."""
-        was, now = self.was.rows.get(key), self.now.rows.get(key)
+        was, now = self.rows_before.get(key), self.rows_after.get(key)
         changed = self.changed(key)
         before, after = [], []
         for column in self.was.columns:

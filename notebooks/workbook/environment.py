@@ -21,8 +21,9 @@ MEND = (
 
 
 def requirements() -> dict[str, str]:
-    """Direct requirements and the exact versions the outputs were made with."""
-    names = re.findall(r"(?m)^([A-Za-z][\w.-]*)", (ROOT / "requirements.in").read_text("utf-8"))
+    """What the chapters need, and the exact versions that their outputs were made with."""
+    _, chapters, *_ = (ROOT / "requirements.in").read_text("utf-8").split("\n\n")
+    names = re.findall(r"(?m)^([A-Za-z][\w.-]*)", chapters)
     pins = dict(
         re.findall(r"(?m)^([a-z0-9-]+)==([^\s;]+)", (ROOT / "requirements.txt").read_text("utf-8"))
     )

@@ -29,10 +29,13 @@ def expect_error(name: str) -> Iterator[None]:
     except BaseException as error:
         cause = error.__context__ if isinstance(error, SystemExit) else error
         if cause is None or name not in {base.__name__ for base in type(cause).__mro__}:
-            raise
+            raise (cause or error) from None
         print(f"{type(cause).__name__}: {gist(cause)}")
     else:
-        raise WorkbookError(f"{name} was expected here, but nothing failed.")
+        raise WorkbookError(
+            f"{name} was expected here, but nothing failed. Was a cell skipped or run twice,"
+            " or shop.restart() forgotten?"
+        )
     finally:
         log.removeFilter(printed_below)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from html import escape
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Inspector, MetaData, Table, inspect, select
+from sqlalchemy import Connection, Inspector, inspect
 
 from .errors import WorkbookError
 
@@ -70,7 +70,10 @@ def html_table(heads: list[list[Cell]], lines: list[list[Cell]], caption: str = 
             f'<table class="dataframe">{title if caption else ""}<thead>',
             *(f"<tr>{''.join(map(html_head, line))}</tr>" for line in heads),
             "</thead><tbody>",
-            *(f"<tr>{''.join(map(html_cell, line))}</tr>" for line in lines),
+            *(
+                f"<tr>{row_head(first)}{''.join(map(html_cell, rest))}</tr>"
+                for first, *rest in lines
+            ),
             "</tbody></table>",
         ]
     )
@@ -82,14 +85,20 @@ def html_head(cell: Cell) -> str:
     return f"<th {scope} {inside(cell)}</th>" if cell.value else html_cell(cell)
 
 
+def row_head(cell: Cell) -> str:
+    """The cell as what its row is about, for those who listen to the table."""
+    return f'<th scope="row" {inside(cell, "font-weight: normal")}</th>'
+
+
 def html_cell(cell: Cell) -> str:
     """The cell in the table's body."""
     return f"<td {inside(cell)}</td>"
 
 
-def inside(cell: Cell) -> str:
+def inside(cell: Cell, *more: str) -> str:
     """What the cell's tag goes on with: its style and its text."""
-    styles = [LEFT, *([TINTS[cell.tint]] if cell.tint else []), *([RULE] if cell.edge else [])]
+    tint = [TINTS[cell.tint]] if cell.tint else []
+    styles = [LEFT, *tint, *([RULE] if cell.edge else []), *more]
     return f'style="{"; ".join(styles)}">{escape(str(cell.value))}'
 
 
@@ -115,11 +124,13 @@ def require_table(inspector: Inspector, name: str) -> None:
 
 
 def table_frame(connection: Connection, name: str) -> Frame:
-    """All rows of a table in the order of its primary key."""
+    """All rows of a table in the order of its primary key, each value as the driver gives it."""
     inspector = inspect(connection)
     require_table(inspector, name)
-    table = Table(name, MetaData(), autoload_with=connection)
-    result = connection.execute(select(table).order_by(*table.primary_key.columns))
+    quote = connection.dialect.identifier_preparer.quote
+    keys = ", ".join(map(quote, inspector.get_pk_constraint(name)["constrained_columns"]))
+    order = f" ORDER BY {keys}" if keys else ""
+    result = connection.exec_driver_sql(f"SELECT * FROM {quote(name)}{order}")
     rows = [[NULL if value is None else value for value in row] for row in result]
     return Frame(rows, columns=list(result.keys()))
 
@@ -146,16 +157,19 @@ def key_words(inspector: Inspector, name: str) -> dict[Hashable, list[str]]:
     """What each column is a key for: primary key, unique, index, foreign key."""
     words: dict[Hashable, list[str]] = {}
 
-    def add(columns: list[str | None], word: str) -> None:
+    def add(columns: Sequence[str | None], word: str) -> None:
         for column in columns:
-            words.setdefault(column, []).append(word)
+            others = [str(other) for other in columns if other != column]
+            together = f" with {', '.join(others)}" if others else ""
+            words.setdefault(column, []).append(word + together)
 
-    add(list(inspector.get_pk_constraint(name)["constrained_columns"]), "primary key")
+    add(inspector.get_pk_constraint(name)["constrained_columns"], "primary key")
     for unique in inspector.get_unique_constraints(name):
-        add(list(unique["column_names"]), "unique")
+        add(unique["column_names"], "unique")
     for index in inspector.get_indexes(name):
         if not index.get("duplicates_constraint"):
-            add(list(index["column_names"]), "unique index" if index["unique"] else "index")
+            add(index["column_names"], "unique index" if index["unique"] else "index")
     for key in inspector.get_foreign_keys(name):
-        add(list(key["constrained_columns"]), f"foreign key to {key['referred_table']}")
+        options = " ".join(f"{k} {v}" for k, v in key.get("options", {}).items())
+        add(key["constrained_columns"], f"foreign key to {key['referred_table']} {options}".strip())
     return words

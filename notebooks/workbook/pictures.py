@@ -43,9 +43,10 @@ def history_map(scripts: Sequence[Script], current: Sequence[str]) -> Rich:
     """The revisions from base to the heads; the database's own in brackets, in a thick frame.
 
     ``scripts`` come oldest first; ``current`` is what alembic_version holds. A
-    revision in it that no script has is told below the map.
+    revision in it that no script has is drawn by itself, with a broken border.
     """
     docs = {BASE: ""} | {s.revision: f": {s.doc}" for s in scripts}
+    lost = sorted(set(current) - docs.keys())
     parents = {s.revision: s._versioned_down_revisions or (BASE,) for s in scripts}
     here = set(current) or {BASE}
     heads = docs.keys() - {parent for line in parents.values() for parent in line} - {BASE}
@@ -55,7 +56,8 @@ def history_map(scripts: Sequence[Script], current: Sequence[str]) -> Rich:
         return f"{name} (head)" if revision in heads else name
 
     lines = [" -> ".join(map(label, path)) for path in stretches(parents)]
-    lines += [f"The database is at {r}: no script has it." for r in sorted(here - docs.keys())]
+    lines += [f"[{revision}]: no script has it" for revision in lost]
+    docs |= dict.fromkeys(lost, ": no script has it")
     text = "\n".join(lines)
     drawn = [
         "flowchart LR",
@@ -64,6 +66,7 @@ def history_map(scripts: Sequence[Script], current: Sequence[str]) -> Rich:
         *(f'{node(r)}["{label(r)}{doc.replace(chr(34), chr(39))}"]' for r, doc in docs.items()),
         *(f"{node(p)} --> {node(child)}" for child, line in parents.items() for p in line),
         *(f"style {node(revision)} stroke-width:4px" for revision in docs if revision in here),
+        *(f"style {node(revision)} stroke-dasharray:6" for revision in lost),
     ]
     return mermaid(drawn, text)
 
@@ -110,6 +113,5 @@ def table_diagram(inspector: Inspector) -> Rich:
             text.append(f"  points to {key['referred_table']}")
     if not text:
         text = ["(no tables)"]
-    described = ", ".join(line for line in text if not line.startswith(" "))
-    access = ["accTitle: The tables", f"accDescr: {described}"]
+    access = ["accTitle: The tables", f"accDescr: {'; '.join(line.strip() for line in text)}"]
     return mermaid(["erDiagram", *access, *drawn], "\n".join(text))

@@ -9,14 +9,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import flask_migrate
 from alembic.script import ScriptDirectory
-from flask import Flask, current_app
+from alembic.util import CommandError
+from flask import Flask
 from flask.ctx import AppContext
 from sqlalchemy import Connection, create_engine, inspect
 
@@ -24,6 +24,7 @@ from .comparison import VERSIONS, Comparison, Snapshot, take_snapshot
 from .environment import ROOT
 from .errors import WorkbookError
 from .frames import Frame, schema_frame, table_frame
+from .kernel import keep_commands_independent
 from .pictures import Rich, history_map, source_code, table_diagram
 
 FRUITS = ("Apple", "Orange", "Banana")
@@ -112,13 +113,16 @@ class Workspace:
         with self._connection() as connection:
             return table_diagram(inspect(connection))
 
-    def history(self) -> Rich:
+    def map(self) -> Rich:
         """The map of the revisions, with the one that the database is at in brackets."""
         versions = self.snapshot().tables.get(VERSIONS)
-        current = [row["version_num"] for row in versions.rows.values()] if versions else []
+        current = [row["version_num"] for row in versions.rows] if versions else []
         folder = self.path / "migrations"
-        scripts = ScriptDirectory(str(folder)).walk_revisions() if folder.exists() else []
-        return history_map(list(scripts)[::-1], current)
+        try:
+            scripts = list(ScriptDirectory(str(folder)).walk_revisions()) if folder.exists() else []
+        except CommandError as error:
+            raise WorkbookError(f"The scripts do not make a history: {error}") from error
+        return history_map(scripts[::-1], current)
 
     def source(self, file: str) -> Rich:
         """A file of the workspace, as highlighted code."""
@@ -205,7 +209,7 @@ class Workspace:
         tables = self.snapshot().tables
         if not tables:
             return "the app, and no database yet"
-        version = ", ".join(row["version_num"] for row in tables[VERSIONS].rows.values())
+        version = ", ".join(row["version_num"] for row in tables[VERSIONS].rows)
         return f"revision {version}, {len(tables['products'].rows)} products"
 
     @contextmanager
@@ -218,28 +222,6 @@ class Workspace:
             engine = create_engine("sqlite://")  # to connect would make the file; to look must not
         with engine.connect() as connection:
             yield connection
-
-
-def keep_commands_independent(config: Any) -> Any:
-    """Give each command of a long-lived kernel what it finds in a new process.
-
-    Flask-Migrate calls this at the start of every command (``Migrate.configure``).
-    """
-    extension = current_app.extensions["migrate"]
-    # The stock env.py stores a closure over its first command's config, and never replaces it:
-    # a second check() raises IndexError, a second migrate() writes an empty revision.
-    arguments = extension.configure_args
-    if getattr(arguments.get("process_revision_directives"), "__module__", "") == "env_py":
-        del arguments["process_revision_directives"]
-    extension.db.session.remove()  # an open session is a lock
-    config.stdout = sys.stdout  # Alembic keeps the one that it found when it was imported
-    settings = ConfigParser(interpolation=None)
-    settings.read(config.config_file_name, "utf-8")
-    if settings.has_section("handler_console"):
-        # env.py sets logging up from this file. On the error stream Jupyter would paint it red.
-        settings["handler_console"]["args"] = "(sys.stdout,)"
-        config.config_file_name = settings
-    return config
 
 
 def without_migrate(source: str) -> str:

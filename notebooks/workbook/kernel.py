@@ -1,0 +1,29 @@
+"""What Flask-Migrate's commands need in a kernel, where many run in one process."""
+
+import sys
+from configparser import ConfigParser
+from typing import Any
+
+from flask import current_app
+
+
+def keep_commands_independent(config: Any) -> Any:
+    """Give each command of a long-lived kernel what it finds in a new process.
+
+    Flask-Migrate calls this at the start of every command (``Migrate.configure``).
+    """
+    extension = current_app.extensions["migrate"]
+    # The stock env.py stores a closure over its first command's config, and never replaces it:
+    # a second check() raises IndexError, a second migrate() writes an empty revision.
+    arguments = extension.configure_args
+    if getattr(arguments.get("process_revision_directives"), "__module__", "") == "env_py":
+        del arguments["process_revision_directives"]
+    extension.db.session.remove()  # an open session is a lock
+    config.stdout = sys.stdout  # Alembic keeps the one that it found when it was imported
+    settings = ConfigParser(interpolation=None)
+    settings.read(config.config_file_name, "utf-8")
+    if settings.has_section("handler_console"):
+        # env.py sets logging up from this file. On the error stream Jupyter would paint it red.
+        settings["handler_console"]["args"] = "(sys.stdout,)"
+        config.config_file_name = settings
+    return config
