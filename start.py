@@ -10,107 +10,148 @@ Further arguments go to JupyterLab or pytest. The first start makes .venv beside
 
 import sys
 
-if sys.version_info < (3, 11):
-    sys.exit("The workbook needs Python 3.11 or newer; this is %d.%d." % sys.version_info[:2])
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python has to get as far as this line
+    sys.exit("The workbook needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info))
+
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until main(), Ctrl-C ends it without a word
 
 import hashlib
-import importlib.util
 import os
 import re
 import shutil
-import signal
 import subprocess
+import sysconfig
 import tempfile
 import time
 from pathlib import Path
 
+WINDOWS = os.name == "nt"
 ROOT = Path(__file__).resolve().parent
+REQUIREMENTS = ROOT / "requirements.txt"
 VENV = ROOT / ".venv"
-LOCK = ROOT / "requirements.txt"
 STAMP = VENV / "workbook-stamp.txt"
-SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
-BASE_PYTHON = getattr(sys, "_base_executable", sys.executable)
+SCRIPTS = VENV / ("Scripts" if WINDOWS else "bin")
+PYTHON = SCRIPTS / ("python.exe" if WINDOWS else "python")
+# Otherwise JupyterLab begins by asking whether it may fetch news.
+NO_NEWS = '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}'
+NOT_INSTALLED = (
+    "the packages could not be installed (the lines above say why)."
+    " Is the network there? Run the same command again."
+)
+NO_PIP = (
+    "this Python comes without pip. On Debian or Ubuntu: sudo apt install python3-venv;"
+    " then run the same command again."
+)
 
 
-def site_packages():
-    """The folder that packages are installed into."""
-    return next(VENV.glob("[Ll]ib/python*/site-packages"), VENV / "Lib" / "site-packages")
+def origin():
+    """What .venv is made from and for: these requirements, this folder, that Python."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    return [digest, ascii(str(VENV)), ascii(os.path.realpath(PYTHON))]
 
 
-def wanted():
-    """What .venv must have been made from: these requirements, for this place and Python."""
-    lock = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    return [lock, str(VENV), sys.version.split()[0]]
-
-
-def contents():
-    """What lies in .venv's site-packages."""
-    site = site_packages()
-    return {p.name for p in site.iterdir()} if site.is_dir() else set()
+def packages():
+    """The names in .venv's site-packages."""
+    folders = [*VENV.glob("lib/python*/site-packages"), VENV / "Lib" / "site-packages"]
+    return set(os.listdir(folders[0])) - {"__pycache__"}
 
 
 def is_ready():
-    """Is .venv whole, and made from what is wanted? (Files only, so that it takes no time.)"""
-    if not (STAMP.is_file() and PYTHON.exists()):
+    """Is .venv whole and up to date? (It looks at files only, which takes no time.)"""
+    try:
+        stamp = STAMP.read_text("utf-8").splitlines()
+        base = re.search(r"(?m)^home = (.+)$", (VENV / "pyvenv.cfg").read_text("utf-8"))
+        whole = base and os.path.isdir(base[1]) and os.access(PYTHON, os.X_OK)
+        return whole and stamp[:3] == origin() and packages().issuperset(stamp[3:])
+    except (OSError, UnicodeError):
         return False
-    stamp = STAMP.read_text("utf-8").splitlines()
-    return stamp[:3] == wanted() and set(stamp[3:]) <= contents()
-
-
-def step(message, command, hint):
-    """Run one step of the set-up; stop with one line if it fails."""
-    print(message, flush=True)
-    environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONHOME")}
-    result = subprocess.run([str(c) for c in command], env=environment, cwd=str(ROOT))
-    if result.returncode:
-        stop(hint)
 
 
 def stop(message):
-    """End with one line. An unfinished .venv has no stamp: the next start makes it anew."""
-    sys.exit("start.py: " + message)
+    """End with one line. An unfinished .venv has no stamp, so the next start makes it anew."""
+    sys.exit(f"start.py: {message}")
+
+
+def succeeds(message, *command):
+    """Say what is done, do it, and tell whether it went well."""
+    print(message, flush=True)
+    result = subprocess.run(
+        [str(c) for c in command],
+        cwd=ROOT,
+        close_fds=False,  # it holds the lock for as long as it lives, even if this is killed
+        # Ctrl-C is answered here, by ending it: its own traceback would only frighten.
+        preexec_fn=None if WINDOWS else lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    return result.returncode == 0
+
+
+def lock():
+    """Wait until no other start.py is setting up. Closing the file that this returns unlocks."""
+    file = REQUIREMENTS.open("r+b")  # never written to: it is locked because it is there
+    os.set_inheritable(file.fileno(), True)
+    for attempt in range(sys.maxsize):
+        try:
+            if WINDOWS:
+                import msvcrt
+
+                file.seek(2**30)  # far behind the end, for what is locked cannot be read
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except (BlockingIOError, PermissionError):
+            if attempt == 0:
+                print("Another start.py is making .venv: waiting for it.", flush=True)
+            time.sleep(0.2)
+        except OSError:
+            break  # a disk without locks: most people start one at a time
+    return file
+
+
+def pip():
+    """How to call pip: in the wheel that Python carries, since installing it takes seconds."""
+    bundled = Path(os.__file__).with_name("ensurepip") / "_bundled"
+    shared = Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or bundled)
+    wheels = [*bundled.glob("pip-*.whl"), *shared.glob("pip-*.whl")]
+    return [PYTHON, wheels[0] / "pip"] if wheels else stop(NO_PIP)
 
 
 def set_up():
     """Make .venv and install requirements.txt into it, every hash checked."""
+    import venv
+
     started = time.perf_counter()
-    if importlib.util.find_spec("ensurepip") is None:
-        stop(
-            "this Python cannot make environments. On Debian or Ubuntu: sudo apt install"
-            " python3-venv; then run the same command again."
-        )
+    install = [*pip(), "install", "--disable-pip-version-check", "--retries=2", "--require-hashes"]
     if VENV.exists():
         print("The environment in .venv is unfinished or out of date: making it anew.")
+        STAMP.unlink(missing_ok=True)
         shutil.rmtree(VENV)
-    offline = (
-        "the packages could not be installed (the lines above say why)."
-        " Is the network there? Run the same command again."
-    )
-    step(
-        "1/3 Making the environment .venv",
-        [BASE_PYTHON, "-m", "venv", VENV],
-        "the environment could not be made (the lines above say why).",
-    )
-    # uv installs the rest in a third of pip's time; where it has no wheel, pip does.
-    pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "2"]
-    uv = re.search(r"(?m)^uv==(?:.*\\\n)*.*$", LOCK.read_text("utf-8"))
+    print("1/3 Making the environment .venv", flush=True)
+    venv.create(VENV, symlinks=not WINDOWS)
+    uv = re.search(r"(?m)^uv==(?:.*\\\n)*.*$", REQUIREMENTS.read_text("utf-8"))
     with tempfile.TemporaryDirectory() as scratch:
-        only_uv = Path(scratch) / "uv.txt"
-        only_uv.write_text(uv.group(), encoding="utf-8")
-        step(
-            "2/3 Getting the installer, uv",
-            [*pip, "--quiet", "--only-binary=:all:", "--require-hashes", "-r", only_uv],
-            offline,
-        )
-    count = len(re.findall(r"(?m)^\S+==", LOCK.read_text("utf-8")))
-    step(
-        "3/3 Installing %d packages" % count,
-        [PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "--require-hashes", "-r", LOCK],
-        offline,
-    )
-    STAMP.write_text("\n".join([*wanted(), *sorted(contents())]), encoding="utf-8")
-    print("Ready in %.0f s." % (time.perf_counter() - started), flush=True)
+        only_uv = Path(scratch, "uv.txt")
+        only_uv.write_text(uv.group(), "utf-8")
+        get_uv = [*install, "--quiet", "--only-binary=:all:", "-r", only_uv]
+        if not succeeds("2/3 Getting the installer, uv", *get_uv):
+            stop(NOT_INSTALLED)
+    # uv is much faster; pip may know a mirror or a certificate that uv does not.
+    with_uv = [PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "--require-hashes"]
+    if not (
+        succeeds("3/3 Installing the packages", *with_uv, "-r", REQUIREMENTS)
+        or succeeds("3/3 The same with pip, which is slower", *install, "-r", REQUIREMENTS)
+    ):
+        stop(NOT_INSTALLED)
+    settings = VENV / "share" / "jupyter" / "lab" / "settings"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "overrides.json").write_text(NO_NEWS, "utf-8")
+    STAMP.write_text("\n".join([*origin(), *sorted(packages())]), "utf-8")
+    print(f"Ready in {time.perf_counter() - started:.0f} s.", flush=True)
 
 
 def command(arguments):
@@ -123,7 +164,7 @@ def command(arguments):
     lab = [
         "-m",
         "jupyterlab",
-        "--ServerApp.root_dir=" + str(ROOT),
+        f"--ServerApp.root_dir={ROOT}",
         "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
         # Nothing is asked of, or told to, the outside.
         "--LabApp.news_url=None",
@@ -138,29 +179,40 @@ def command(arguments):
 def run(arguments):
     """Become the command, in the environment."""
     os.environ["PATH"] = str(SCRIPTS) + os.pathsep + os.environ.get("PATH", "")
-    os.environ["VIRTUAL_ENV"] = str(VENV)
-    os.chdir(str(ROOT))
+    os.chdir(ROOT)
     line = [str(PYTHON), *command(arguments)]
-    if os.name != "nt":
+    if not WINDOWS:
         os.execv(line[0], line)
     child = subprocess.Popen(line)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the child's to answer
     sys.exit(child.wait())
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] in (["-h"], ["--help"]):
-        sys.exit(print(__doc__.strip()))
+def main(arguments):
+    """Set up if need be, and run; tell in one line what stands in the way."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(__doc__.strip())
+        return
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.environ["VIRTUAL_ENV"] = str(VENV)
+        os.environ.pop("PYTHONHOME", None)  # it would name another Python's library
         if not is_ready():
-            set_up()
-        run(sys.argv[1:])
+            with lock():
+                if not is_ready():
+                    set_up()
+        run(arguments)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         stop("stopped. Run the same command again to go on.")
     except PermissionError as error:
         stop(
-            "no permission to write %s. Copy the workbook to a folder of yours and start it there."
-            % error.filename
+            f"no permission to write {error.filename}. Close what uses it, or copy the workbook"
+            " to a folder of yours and start it there."
         )
     except OSError as error:
-        stop(str(error))
+        stop(error)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

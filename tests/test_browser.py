@@ -1,0 +1,142 @@
+"""Every chapter in a real JupyterLab: opened, run by the menu, looked at in light and in dark."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import browser
+import pytest
+from chapters import ROOT, chapters, code_cells, name, read
+from nbformat import NotebookNode
+from repeatable import repeatable
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
+
+PICTURES = Path(os.environ.get("WORKBOOK_SCREENSHOTS", ROOT / "screenshots"))
+NOT_COMPARED = re.compile(r"(?m)^\s*#\s*NBVAL_IGNORE_OUTPUT")  # as nbval finds it
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter as it is stored, and as it ran in the open page."""
+
+    name: str
+    stored: list[NotebookNode]
+    ran: list[NotebookNode]
+    notebook: browser.OpenNotebook
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Lab]:
+    missing = browser.what_is_missing()
+    if missing:
+        (pytest.fail if "WORKBOOK_MUST_BROWSE" in os.environ else pytest.skip)(missing)
+    with browser.serve(tmp_path_factory.mktemp("browser")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def chromium(lab: browser.Lab) -> Iterator[BrowserContext]:
+    with browser.chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module", params=chapters(), ids=name)
+def chapter(
+    request: pytest.FixtureRequest, lab: browser.Lab, chromium: BrowserContext
+) -> Iterator[Chapter]:
+    """A chapter, opened and run; the page stays open for all the tests of this chapter."""
+    file = lab.root / "notebooks" / request.param.name
+    stored = read(file)
+    address = f"/lab/workspaces/chapters/tree/notebooks/{file.name}?reset"
+    with browser.open_notebook(chromium, lab, address) as notebook:
+        notebook.run_all()
+        yield Chapter(file.stem, code_cells(stored), code_cells(notebook.model()), notebook)
+
+
+def test_start_opens_the_first_chapter_and_no_dialog(
+    lab: browser.Lab, chromium: BrowserContext
+) -> None:
+    with browser.open_notebook(chromium, lab, "/") as notebook:
+        assert notebook.path() == "notebooks/00_start_here.ipynb"
+        notebook.page.wait_for_timeout(1000)  # a message comes by itself, and a little later
+        assert notebook.interruptions() == []
+        assert notebook.strangers == []
+
+
+def test_every_cell_runs(chapter: Chapter) -> None:
+    outputs = [output for cell in chapter.ran for output in cell.outputs]
+    assert [o.evalue for o in outputs if o.output_type == "error"] == []
+    counts = [cell.execution_count for cell in chapter.ran]
+    assert counts == list(range(1, len(chapter.stored) + 1))
+
+
+def test_outputs_are_the_stored_ones(chapter: Chapter, lab: browser.Lab) -> None:
+    for stored, ran in zip(chapter.stored, chapter.ran, strict=True):
+        if is_compared(stored):
+            assert words(ran, lab) == words(stored, lab), stored.source
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_outputs_are_drawn_and_readable(chapter: Chapter, theme: str) -> None:
+    notebook = chapter.notebook
+    notebook.put_on(theme)
+    maps = len(outputs_with("text/vnd.mermaid", chapter.ran))
+    drawn = eventually(notebook.drawn_maps, maps)
+    notebook.unfold()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    notebook.photograph(PICTURES / f"{chapter.name}-{theme}.png")
+    assert drawn == maps
+    assert notebook.rows_of_tables() == rows_of_tables(chapter.ran)
+    assert notebook.broken_images() == []
+    assert notebook.barriers() == []
+
+
+def test_nothing_is_asked_of_other_machines(chapter: Chapter) -> None:
+    assert chapter.notebook.strangers == []
+
+
+def is_compared(cell: NotebookNode) -> bool:
+    """Does nbval compare this cell's outputs?"""
+    tags = cell.metadata.get("tags", [])
+    return "nbval-ignore-output" not in tags and not NOT_COMPARED.search(cell.source)
+
+
+def words(cell: NotebookNode, lab: browser.Lab) -> list[str]:
+    """All text that a cell has put out: each stream in one piece, then each result."""
+    streams = {"stdout": "", "stderr": ""}
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            streams[output.name] += output.text
+    said = [*streams.values(), *outputs_with("text/plain", [cell])]
+    return [repeatable(text, lab.root, lab.workspaces) for text in said]
+
+
+def outputs_with(mime: str, cells: list[NotebookNode]) -> list[str]:
+    """The outputs that have this MIME type, in it."""
+    outputs = [output.get("data", {}) for cell in cells for output in cell.outputs]
+    return [data[mime] for data in outputs if mime in data]
+
+
+def rows_of_tables(cells: list[NotebookNode]) -> list[int]:
+    """How many rows each frame in the outputs has, its heads included."""
+    html = "".join(outputs_with("text/html", cells))
+    tables = re.findall(r'(?s)<table[^>]*class="dataframe".*?</table>', html)
+    return [table.count("<tr") for table in tables]
+
+
+def eventually(look: Callable[[], Any], wanted: Any, seconds: float = 10) -> Any:
+    """What is seen once it is what was wanted, or when the time is over."""
+    end = time.monotonic() + seconds
+    while (found := look()) != wanted and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
