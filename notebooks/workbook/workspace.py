@@ -120,7 +120,7 @@ class Workspace:
         folder = self.path / "migrations"
         try:
             scripts = list(ScriptDirectory(str(folder)).walk_revisions()) if folder.exists() else []
-        except CommandError as error:
+        except (CommandError, KeyError) as error:  # a KeyError names a script that is gone
             raise WorkbookError(f"The scripts do not make a history: {error}") from error
         return history_map(scripts[::-1], current)
 
@@ -174,6 +174,8 @@ class Workspace:
 
     def _start(self, database: str = DATABASE) -> None:
         os.chdir(self.path)
+        for module in [m for m in sys.modules if m == "flask_app" or m.startswith("flask_app.")]:
+            del sys.modules[module]
         importlib.invalidate_caches()
         shop = importlib.import_module("flask_app")
         # Named here, so that a database in the environment is never touched.
@@ -184,7 +186,7 @@ class Workspace:
             app.extensions["migrate"].migrate.configure(keep_commands_independent)
 
     def _stop(self) -> None:
-        """Stop the app and forget its modules."""
+        """Stop the app."""
         if self._app and self._context:
             db = self._app.extensions["sqlalchemy"]
             db.session.remove()
@@ -192,8 +194,6 @@ class Workspace:
                 engine.dispose()
             self._context.pop()
         self._app = self._context = None
-        for module in [m for m in sys.modules if m == "flask_app" or m.startswith("flask_app.")]:
-            del sys.modules[module]
 
     def _fill(self) -> None:
         logging.disable(logging.INFO)
