@@ -69,6 +69,7 @@ def seconds(work: object) -> float:
 
 def plain_python() -> None:
     """All chapters in plain Python, two at a time."""
+
     def one(chapter: Path) -> None:
         subprocess.run([sys.executable, __file__, str(chapter)], check=True, capture_output=True)
 
@@ -106,7 +107,9 @@ def main(runs: int) -> None:
     print(f"median ratio {statistics.median(n / p for p, n in pairs):.2f}x")
     everything = [t for chapter in CHAPTERS for t in cell_seconds(cells(chapter))]
     print(f"{len(everything)} cells, median {statistics.median(everything) * 1000:.0f} ms")
-    imports = cell_seconds([f"import sys; sys.path.append({str(ROOT)!r})", "import workbook, flask_app"])
+    imports = cell_seconds(
+        [f"import sys; sys.path.append({str(ROOT)!r})", "import workbook, flask_app"]
+    )
     print(f"import workbook, flask_app in a kernel: {imports[1]:.2f} s")
 
 

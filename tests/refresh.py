@@ -11,18 +11,16 @@ import time
 from pathlib import Path
 
 import nbformat
+from chapters import ROOT, chapters
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from repeatable import repeatable
 
-ROOT = Path(__file__).resolve().parents[1]
 
-
-def chapters(names: list[str]) -> list[Path]:
-    """The notebooks of these names (any part of them will do); all of them for no name."""
-    everything = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+def chosen(names: list[str]) -> list[Path]:
+    """The chapters of these names (any part of them will do); all of them for no name."""
     stems = [Path(name).stem for name in names]
-    found = [path for path in everything if not stems or any(s in path.stem for s in stems)]
+    found = [path for path in chapters() if not stems or any(s in path.stem for s in stems)]
     if not found:
         raise SystemExit(f"No chapter is called {' or '.join(names)}.")
     return found
@@ -76,7 +74,7 @@ def main(names: list[str]) -> None:
         workspaces = Path(scratch).resolve() / "workspace"
         os.environ["WORKBOOK_WORKSPACE"] = str(workspaces)
         os.environ["IPYTHONDIR"] = str(Path(scratch) / "ipython")
-        for path in chapters(names):
+        for path in chosen(names):
             started = time.perf_counter()
             before = path.read_text("utf-8")
             try:

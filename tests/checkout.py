@@ -1,0 +1,101 @@
+"""Copies of the checkout to spoil, to move and to lock, and nbval run in them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from chapters import ROOT
+
+WHAT_NBVAL_NEEDS = (
+    "flask_app",
+    "migrations",
+    "notebooks",
+    "tests",
+    "conftest.py",
+    "pyproject.toml",
+    "requirements.in",
+    "requirements.txt",
+)
+
+
+def copy_checkout(folder: Path, *, notebooks: bool = True) -> Path:
+    """Copy into this folder what it takes to run chapters."""
+    unwanted = ["__pycache__", ".ipynb_checkpoints", "instance"]
+    unwanted += [] if notebooks else ["*.ipynb"]
+    for name in WHAT_NBVAL_NEEDS:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(*unwanted))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment for another pytest, without what the one that we run in has set."""
+    ours = ("PYTEST_", "WORKBOOK_WORKSPACE", "IPYTHONDIR", "FLASK_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    return kept | more
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What nbval said: the cells that it ran and those that failed, as (chapter, number)."""
+
+    cells: frozenset[tuple[str, int]]
+    failed: frozenset[tuple[str, int]]
+    said: str
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.cells) and not self.failed
+
+
+class Proving:
+    """``pytest --nbval`` on its way in another process."""
+
+    def __init__(
+        self,
+        root: Path,
+        *arguments: str | Path,
+        cwd: Path | None = None,
+        prefix: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.report = Path(tempfile.mkdtemp(prefix="workbook-proof-")) / "junit.xml"
+        line = [*prefix, sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider"]
+        self.process = subprocess.Popen(
+            [*line, f"--junitxml={self.report}", *map(str, arguments)],
+            cwd=cwd or root,
+            env=environment(**(env or {})),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+
+    def result(self) -> Proof:
+        said, _ = self.process.communicate(timeout=600)
+        cells, failed = set(), set()
+        if self.report.exists():
+            for case in ET.parse(self.report).iter("testcase"):
+                cell = (case.get("classname", "").split(".")[-2], int(case.get("name", "0")[5:]))
+                cells.add(cell)
+                if case.find("failure") is not None or case.find("error") is not None:
+                    failed.add(cell)
+        shutil.rmtree(self.report.parent)
+        if self.process.returncode not in (0, 1) or bool(failed) != bool(self.process.returncode):
+            raise AssertionError(f"pytest exited with {self.process.returncode}:\n{said}")
+        return Proof(frozenset(cells), frozenset(failed), said)
+
+
+def prove(root: Path, *arguments: str | Path, **how: object) -> Proof:
+    """Run ``pytest --nbval`` there to its end."""
+    return Proving(root, *arguments, **how).result()

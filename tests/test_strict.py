@@ -1,0 +1,150 @@
+"""nbval compares: a word changed in a stored output fails that very cell, whatever its kind."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from chapters import chapters, code_cells, name, read, write
+from checkout import Proof, copy_checkout, prove
+from hygiene import run_top_to_bottom
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_output
+
+WORD = re.compile(r"[A-Za-z]{4,}")
+
+
+def kinds(cell: NotebookNode) -> list[str]:
+    """The kinds of output that a cell has and that hold a word: stdout, text/html, ..."""
+    found = []
+    for output in cell.outputs:
+        texts = {output.name: output.text} if output.output_type == "stream" else output.data
+        found += [kind for kind, text in texts.items() if WORD.search(text)]
+    return found
+
+
+def change_one_word(cell: NotebookNode, kind: str) -> None:
+    """Change the last word of the cell's output of this kind."""
+    for output in cell.outputs:
+        texts = output if output.output_type == "stream" else output.data
+        key = "text" if output.get("name") == kind else kind
+        if key in texts:
+            start, stop = list(WORD.finditer(texts[key]))[-1].span()
+            texts[key] = f"{texts[key][:start]}changed{texts[key][stop:]}"
+
+
+def spoil(notebook: NotebookNode) -> dict[int, str]:
+    """Change a word of each kind of output, each in a cell of its own; say in which cells.
+
+    And take all outputs away from one more cell, which still counts as run.
+    """
+    cells = code_cells(notebook)
+    counts = Counter(kind for cell in cells for kind in kinds(cell))
+    rare_first = [kind for kind, _ in reversed(counts.most_common())]
+    spoilt: dict[int, str] = {}
+    for kind in rare_first:
+        free = (n for n, cell in enumerate(cells) if n not in spoilt and kind in kinds(cell))
+        if (number := next(free, None)) is not None:
+            change_one_word(cells[number], kind)
+            spoilt[number] = kind
+    emptied = next(n for n, cell in enumerate(cells) if n not in spoilt and cell.outputs)
+    cells[emptied].outputs = []
+    return spoilt | {emptied: "no output"}
+
+
+@pytest.fixture(scope="module")
+def spoilt_chapters(tmp_path_factory: pytest.TempPathFactory) -> tuple[Proof, dict]:
+    """All chapters with a word changed in each kind of output, run once."""
+    root = copy_checkout(tmp_path_factory.mktemp("spoilt"))
+    spoilt = {}
+    for path in chapters(root):
+        notebook = read(path)
+        spoilt[path.stem] = spoil(notebook)
+        write(notebook, path)
+    return prove(root, "notebooks"), spoilt
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", chapters(), ids=name)
+def test_a_changed_word_fails_exactly_its_cell(
+    path: Path, spoilt_chapters: tuple[Proof, dict[str, dict[int, str]]]
+) -> None:
+    proof, spoilt = spoilt_chapters
+    expected = spoilt[path.stem]
+    assert {"stdout", "text/plain", "no output"} <= set(expected.values())
+    assert {number for chapter, number in proof.failed if chapter == path.stem} == set(expected)
+    ran = {number for chapter, number in proof.cells if chapter == path.stem}
+    assert ran == set(range(len(code_cells(read(path)))))
+
+
+def test_the_chapters_have_every_kind_of_output() -> None:
+    spoilt = {kind for path in chapters() for kind in spoil(read(path)).values()}
+    assert {
+        "stdout",
+        "text/plain",
+        "text/html",
+        "text/markdown",
+        "text/vnd.mermaid",
+    } <= spoilt
+
+
+MIMES = ("text/plain", "text/html", "text/markdown", "text/vnd.mermaid", "image/svg+xml")
+
+
+def shown(mime: str) -> NotebookNode:
+    return new_output("display_data", {mime: "seen"})
+
+
+def made_up() -> NotebookNode:
+    """A notebook with an output of each kind, those too that no chapter has."""
+    shows = [
+        (
+            "import sys; print('seen', file=sys.stderr)",
+            new_output("stream", name="stderr", text="seen\n"),
+        ),
+        ("print('seen')", new_output("stream", text="seen\n")),
+        *((f"display({{{m!r}: 'seen'}}, raw=True)", shown(m)) for m in MIMES),
+        ("None", None),
+    ]
+    notebook = read(chapters()[0])
+    notebook.cells = [
+        new_code_cell(source, id=f"cell-{n}", execution_count=n, outputs=[output] if output else [])
+        for n, (source, output) in enumerate(shows, start=1)
+    ]
+    return notebook
+
+
+@pytest.mark.slow
+def test_every_kind_of_output_is_compared(tmp_path: Path) -> None:
+    root = copy_checkout(tmp_path, notebooks=False)
+    sound, spoilt = made_up(), made_up()
+    for cell in code_cells(spoilt):
+        for kind in kinds(cell):
+            change_one_word(cell, kind)
+    code_cells(spoilt)[-1].outputs = [new_output("stream", text="never printed\n")]
+    write(sound, root / "notebooks" / "98_sound.ipynb")
+    write(spoilt, root / "notebooks" / "99_spoilt.ipynb")
+    proof = prove(root, "notebooks")
+    assert proof.failed == {("99_spoilt", n) for n in range(len(spoilt.cells))}
+    assert len(proof.cells) == 2 * len(sound.cells)
+
+
+def clear(notebook: NotebookNode) -> None:
+    for cell in code_cells(notebook):
+        cell.update(outputs=[], execution_count=None)
+
+
+def clear_one(notebook: NotebookNode) -> None:
+    code_cells(notebook)[-1].update(outputs=[], execution_count=None)
+
+
+@pytest.mark.parametrize("path", chapters(), ids=name)
+@pytest.mark.parametrize("clearing", [clear, clear_one])
+def test_cleared_outputs_are_caught_by_the_hygiene(
+    clearing: Callable[[NotebookNode], None], path: Path
+) -> None:
+    notebook = read(path)
+    assert run_top_to_bottom(notebook) == []
+    clearing(notebook)
+    assert run_top_to_bottom(notebook)
