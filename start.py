@@ -197,6 +197,7 @@ def main(arguments):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.environ["VIRTUAL_ENV"] = str(VENV)
         os.environ.pop("PYTHONHOME", None)  # it would name another Python's library
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start compiles all of it
         if not is_ready():
             with lock():
                 if not is_ready():
