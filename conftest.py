@@ -11,11 +11,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT), str(ROOT / "notebooks"), str(ROOT / "tests")]
 
+from own_ports import OwnPorts  # noqa: E402
 from repeatable import sanitizer  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the run its own folders and its sanitizer."""
+    """Give the run its own folders, its own ports and its sanitizer."""
+    OwnPorts.instance()
     # A learner may have the same chapter open: its kernel works in workspace/, these do not.
     scratch = Path(tempfile.mkdtemp(prefix="workbook-")).resolve()
     workspaces = scratch / "workspace"

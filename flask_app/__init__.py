@@ -14,10 +14,10 @@ __all__ = ["Product", "create_app", "db"]
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """Make the shop, configured by its default, the environment and ``config``.
+    """Make the shop, configured by default, then environment, then ``config``.
 
-    The last one that speaks wins. An environment variable ``FLASK_X`` is the setting
-    ``X``. Raises DatabaseError if SQLALCHEMY_DATABASE_URI cannot work.
+    An environment variable ``FLASK_X`` is the setting ``X``. Raises DatabaseError
+    if SQLALCHEMY_DATABASE_URI cannot work.
     """
     app = Flask(__name__)
     app.config.from_mapping(SQLALCHEMY_DATABASE_URI="sqlite:///app.db")

@@ -261,7 +261,11 @@ class RowsBeforeAndAfter:
         """The rows as an HTML table, a rule between the sides."""
         heads, lines = (
             [
-                [replace(cell, edge=i == 0) for side in sides for i, cell in enumerate(side)]
+                [
+                    replace(cell, edge=number > 0 and cell is side[0])
+                    for number, side in enumerate(sides)
+                    for cell in side
+                ]
                 for sides in part
             ]
             for part in (self.heads(), self.lines())

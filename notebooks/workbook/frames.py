@@ -64,7 +64,8 @@ RULE = "border-left: 1px solid rgba(128, 128, 128, 0.6)"
 
 def html_table(heads: list[list[Cell]], lines: list[list[Cell]], caption: str = "") -> str:
     """A table in the notebook's own style, its texts escaped."""
-    title = f'<caption style="{LEFT}"><strong>{escape(caption)}</strong></caption>'
+    style = f"{LEFT}; padding-top: 0.6em"
+    title = f'<caption style="{style}"><strong>{escape(caption)}</strong></caption>'
     return "\n".join(
         [
             f'<table class="dataframe">{title if caption else ""}<thead>',
