@@ -307,14 +307,16 @@ def ways(path: Path) -> Complaints:
 
 
 def map_of_chapters(markdown: str, file: Path, root: Path) -> Complaints:
-    """The table of chapters names those that exist, with their own titles and minutes."""
-    row = re.compile(r"(?m)^\|\s*\[([^\]]+)\]\(([^)]+\.ipynb)\)\s*\|.*?\|\s*(\d+)[^|]*\|\s*$")
-    said = [(text, link, int(time)) for text, link, time in row.findall(markdown)]
+    """The table of chapters names those that exist, with their numbers, titles and minutes."""
+    row = re.compile(
+        r"(?m)^\|\s*(\d+)\. \[([^\]]+)\]\(([^)]+\.ipynb)\)\s*\|.*?\|\s*(\d+)[^|]*\|\s*$"
+    )
+    said = [(int(n), text, link, int(time)) for n, text, link, time in row.findall(markdown)]
     expected = []
-    for path in chapters(root):
+    for number, path in enumerate(chapters(root)):
         notebook = read(path)
         link = path.relative_to(file.parent).as_posix()
-        expected.append((title(notebook), link, minutes(notebook)))
+        expected.append((number, title(notebook), link, minutes(notebook)))
     wrong = [f"the map has {line}, no such chapter" for line in said if line not in expected]
     wrong += [f"the map lacks {line}" for line in expected if line not in said]
     return wrong or ([] if said == expected else ["the map is not in reading order"])

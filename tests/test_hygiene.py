@@ -295,8 +295,8 @@ def test_a_wrong_map_or_way_is_found(tmp_path: Path) -> None:
     first, second = root / "notebooks/00_start_here.ipynb", root / "notebooks/01_next.ipynb"
     write(sound(), first)
     write(sound(), second)
-    row = "| [A title](00_start_here.ipynb) | begin | 10 |\n"
-    other = "| [A title](01_next.ipynb) | go on | 10 |\n"
+    row = "| 0. [A title](00_start_here.ipynb) | begin | 10 |\n"
+    other = "| 1. [A title](01_next.ipynb) | go on | 10 |\n"
     assert map_of_chapters(row + other, first, root) == []
     assert "lacks" in map_of_chapters(row, first, root)[0]
     assert "no such chapter" in map_of_chapters(row + other.replace("10", "11"), first, root)[0]

@@ -2,11 +2,13 @@
 
 import importlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from urllib.request import urlopen
 
 import pytest
 from chapters import ROOT
@@ -38,6 +40,32 @@ def test_it_greets(shop: ModuleType) -> None:
     answer = shop.create_app(IN_MEMORY).test_client().get("/")
     assert answer.status_code == 200
     assert answer.text == "<h1>Hello, World!</h1>"
+
+
+def test_it_can_be_served() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "flask", "--app", "flask_app", "run", f"--port={port}"],
+        cwd=ROOT,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stderr
+        said = []
+        for line in server.stderr:
+            said.append(line)
+            if "CTRL+C" in line:
+                break
+        assert "This is a development server" in "".join(said)
+        with urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
+            assert page.read() == b"<h1>Hello, World!</h1>"
+    finally:
+        server.kill()
+        server.communicate()
 
 
 def test_a_product_shows_its_name(shop: ModuleType) -> None:
