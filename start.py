@@ -78,14 +78,24 @@ def stop(message):
 def succeeds(message, *command):
     """Say what is done, do it, and tell whether it went well."""
     print(message, flush=True)
-    result = subprocess.run(
+    early = []  # a Ctrl-C that comes before there is a child to end
+    signal.signal(signal.SIGINT, lambda *_: early.append(True))
+    child = subprocess.Popen(
         [str(c) for c in command],
         cwd=ROOT,
         close_fds=False,  # it holds the lock for as long as it lives, even if this is killed
         # Ctrl-C is answered here, by ending it: its own traceback would only frighten.
         preexec_fn=None if WINDOWS else lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
-    return result.returncode == 0
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if early:
+            raise KeyboardInterrupt
+        return child.wait() == 0
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
 
 
 def lock():
