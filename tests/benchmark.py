@@ -11,24 +11,20 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 import nbformat
+from chapters import NOTEBOOKS, ROOT, chapters, code_cells, read
 from nbclient import NotebookClient
-
-ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = ROOT / "notebooks"
-CHAPTERS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+from repeatable import own_folders
 
 
 def cells(chapter: Path) -> list[str]:
     """The sources of a chapter's code cells."""
-    notebook = nbformat.read(chapter, as_version=4)
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell.source for cell in code_cells(read(chapter))]
 
 
 def run_plainly(source: str, names: dict[str, object]) -> None:
@@ -74,7 +70,7 @@ def plain_python() -> None:
         subprocess.run([sys.executable, __file__, str(chapter)], check=True, capture_output=True)
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(one, CHAPTERS))
+        list(pool.map(one, chapters()))
 
 
 def strict_nbval() -> None:
@@ -105,7 +101,7 @@ def main(runs: int) -> None:
     for plain, nbval in pairs:
         print(f"plain python {plain:.2f} s, pytest --nbval {nbval:.2f} s: {nbval / plain:.2f}x")
     print(f"median ratio {statistics.median(n / p for p, n in pairs):.2f}x")
-    everything = [t for chapter in CHAPTERS for t in cell_seconds(cells(chapter))]
+    everything = [t for chapter in chapters() for t in cell_seconds(cells(chapter))]
     print(f"{len(everything)} cells, median {statistics.median(everything) * 1000:.0f} ms")
     imports = cell_seconds(
         [f"import sys; sys.path.append({str(ROOT)!r})", "import workbook, flask_app"]
@@ -118,7 +114,5 @@ if __name__ == "__main__":
     if argument.endswith(".ipynb"):
         plain_chapter(Path(argument))
     else:
-        with tempfile.TemporaryDirectory(prefix="workbook-") as scratch:
-            os.environ["WORKBOOK_WORKSPACE"] = scratch
-            os.environ["IPYTHONDIR"] = scratch
+        with own_folders():
             main(int(argument))

@@ -26,12 +26,11 @@ class OwnPorts(LocalPortCache):
 
     def find_available_port(self, ip: str) -> int:
         """The next port of this process that is free. (In turn: one just closed may linger.)"""
-        for number in self.numbers:
-            port = FIRST + number % (LAST - FIRST)
+        while True:
+            port = FIRST + next(self.numbers) % (LAST - FIRST)
             if port not in self.currently_used_ports and is_free(ip, port):
                 self.currently_used_ports.add(port)
                 return port
-        raise AssertionError("count() does not end")
 
 
 def is_free(ip: str, port: int) -> bool:

@@ -4,17 +4,15 @@ The author's tool: ``python3 start.py refresh [chapter ...]``. A second refresh
 changes no byte.
 """
 
-import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import nbformat
-from chapters import ROOT, chapters
+from chapters import ROOT, chapters, code_cells, read, write
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from repeatable import repeatable
+from repeatable import own_folders, repeatable
 
 
 def chosen(names: list[str]) -> list[Path]:
@@ -28,7 +26,7 @@ def chosen(names: list[str]) -> list[Path]:
 
 def run(path: Path, workspaces: Path) -> nbformat.NotebookNode:
     """Run a notebook in a fresh kernel and return it in its stored form."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     client = NotebookClient(
         notebook,
         timeout=60,
@@ -37,9 +35,8 @@ def run(path: Path, workspaces: Path) -> nbformat.NotebookNode:
         record_timing=False,
     )
     client.execute()
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [stored(output, workspaces) for output in merged(cell.outputs)]
+    for cell in code_cells(notebook):
+        cell.outputs = [stored(output, workspaces) for output in merged(cell.outputs)]
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -70,20 +67,16 @@ def stored(output: nbformat.NotebookNode, workspaces: Path) -> nbformat.Notebook
 
 def main(names: list[str]) -> None:
     """Refresh the chapters of these names."""
-    with tempfile.TemporaryDirectory(prefix="workbook-") as scratch:
-        workspaces = Path(scratch).resolve() / "workspace"
-        os.environ["WORKBOOK_WORKSPACE"] = str(workspaces)
-        os.environ["IPYTHONDIR"] = str(Path(scratch) / "ipython")
+    with own_folders() as workspaces:
         for path in chosen(names):
             started = time.perf_counter()
-            before = path.read_text("utf-8")
+            before = path.read_bytes()
             try:
                 notebook = run(path, workspaces)
             except CellExecutionError as error:
                 raise SystemExit(f"{path.name} failed and is left as it was:\n{error}") from None
-            after = nbformat.writes(notebook) + "\n"
-            path.write_text(after, encoding="utf-8", newline="\n")
-            state = "the same" if after == before else "changed"
+            write(notebook, path)
+            state = "the same" if path.read_bytes() == before else "changed"
             print(f"{path.name}: {state}, {time.perf_counter() - started:.1f} s", flush=True)
 
 

@@ -2,7 +2,24 @@
 
 import os
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def own_folders() -> Iterator[Path]:
+    """Give this process and its children folders of their own, and remove them afterwards.
+
+    A learner may have the same chapter open: its kernel works in workspace/, these do not. Nor
+    do they read the user's IPython start-up files. Yields the folder of the workspaces.
+    """
+    with tempfile.TemporaryDirectory(prefix="workbook-", ignore_cleanup_errors=True) as folder:
+        workspaces = Path(folder).resolve() / "workspace"
+        os.environ["WORKBOOK_WORKSPACE"] = str(workspaces)
+        os.environ["IPYTHONDIR"] = str(workspaces.with_name("ipython"))
+        yield workspaces
 
 
 def patterns(root: Path, workspaces: Path) -> list[tuple[str, str]]:

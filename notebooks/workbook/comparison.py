@@ -168,20 +168,24 @@ class RowsBeforeAndAfter:
         if len(self.keys) > MOST_ROWS:
             self.keys.sort(key=lambda key: not self.is_touched(key))
 
+    def was_and_now(self, key: Key) -> tuple[Row | None, Row | None]:
+        """The row before and after; None where it is not there."""
+        return self.rows_before.get(key), self.rows_after.get(key)
+
     def is_touched(self, key: Key) -> bool:
         """Is this row new, gone, or changed in a column that both sides have?"""
-        return bool(self.changed(key)) or not (key in self.rows_before and key in self.rows_after)
+        return bool(self.changed(key)) or None in self.was_and_now(key)
 
     def changed(self, key: Key) -> list[str]:
         """The columns that both sides have and in which this row differs."""
-        was, now = self.rows_before.get(key), self.rows_after.get(key)
+        was, now = self.was_and_now(key)
         if was is None or now is None:
             return []
         return [column for column in self.both if differ(was[column], now[column])]
 
     def in_words(self, key: Key) -> str:
         """What became of this row."""
-        was, now = self.rows_before.get(key), self.rows_after.get(key)
+        was, now = self.was_and_now(key)
         if was is None:
             return "new row"
         if now is None:
@@ -196,7 +200,7 @@ class RowsBeforeAndAfter:
         lines = []
         for key in self.keys:
             what = f"{self.name} row {', '.join(key[:-1])}"
-            was, now = self.rows_before.get(key), self.rows_after.get(key)
+            was, now = self.was_and_now(key)
             if was is None or now is None:
                 word = "new row" if was is None else "row gone"
                 lines.append((what, listed(was), listed(now), word))
@@ -216,7 +220,7 @@ class RowsBeforeAndAfter:
 
     def sides(self, key: Key) -> Sides:
         """A row before, the same row after, and the change in words."""
-        was, now = self.rows_before.get(key), self.rows_after.get(key)
+        was, now = self.was_and_now(key)
         changed = self.changed(key)
         before, after = [], []
         for column in self.was.columns:

@@ -1,5 +1,6 @@
 """What Flask-Migrate's commands need in a kernel, where many run in one process."""
 
+import logging
 import sys
 from configparser import ConfigParser
 from typing import Any
@@ -27,3 +28,8 @@ def keep_commands_independent(config: Any) -> Any:
         settings["handler_console"]["args"] = "(sys.stdout,)"
         config.config_file_name = settings
     return config
+
+
+def nothing_of(record: logging.LogRecord) -> bool:
+    """A filter that lets no record of its logger through."""
+    return False

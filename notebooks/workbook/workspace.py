@@ -25,7 +25,7 @@ from .comparison import VERSIONS, Comparison, Snapshot, take_snapshot
 from .environment import ROOT
 from .errors import WorkbookError
 from .frames import Frame, schema_frame, table_frame
-from .kernel import keep_commands_independent
+from .kernel import keep_commands_independent, nothing_of
 from .pictures import Rich, history_map, source_code, table_diagram
 
 FRUITS = ("Apple", "Orange", "Banana")
@@ -64,10 +64,9 @@ class Workspace:
         self._context: AppContext | None = None
         self._app: Flask | None = None
         self.path = workspaces() / chapter
-        sys.dont_write_bytecode = (
-            True  # else a file edited twice in a second runs from a stale .pyc
-        )
-        logging.getLogger("alembic.runtime.plugins").addFilter(lambda record: False)
+        # Else a file that is edited twice in a second runs from a stale .pyc.
+        sys.dont_write_bytecode = True
+        logging.getLogger("alembic.runtime.plugins").addFilter(nothing_of)
         os.chdir(ROOT)  # Windows does not empty the folder that a process stands in
         self._empty()
         self._copy(start)
@@ -116,8 +115,6 @@ class Workspace:
 
     def map(self) -> Rich:
         """The map of the revisions, with the one that the database is at in brackets."""
-        versions = self.snapshot().tables.get(VERSIONS)
-        current = [row["version_num"] for row in versions.rows] if versions else []
         folder = self.path / "migrations"
         try:
             with warnings.catch_warnings(action="ignore"):  # the error below says the same
@@ -125,7 +122,7 @@ class Workspace:
                 scripts = list(found)
         except (CommandError, KeyError) as error:  # a KeyError names a script that is gone
             raise WorkbookError(f"The scripts do not make a history: {error}") from error
-        return history_map(scripts[::-1], current)
+        return history_map(scripts[::-1], self._current())
 
     def source(self, file: str) -> Rich:
         """A file of the workspace, as highlighted code."""
@@ -209,11 +206,17 @@ class Workspace:
         shop.db.session.commit()
 
     def _state(self) -> str:
-        tables = self.snapshot().tables
-        if not tables:
+        current = self._current()
+        if not current:
             return "the app, and no database yet"
-        version = ", ".join(row["version_num"] for row in tables[VERSIONS].rows)
-        return f"revision {version}, {len(tables['products'].rows)} products"
+        return f"revision {', '.join(current)}, {len(self.table('products'))} products"
+
+    def _current(self) -> list[str]:
+        """The revisions in alembic_version. (Alembic's own answer would come with log lines.)"""
+        with self._connection() as connection:
+            if not inspect(connection).has_table(VERSIONS):
+                return []
+            return list(table_frame(connection, VERSIONS)["version_num"])
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
