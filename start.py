@@ -3,7 +3,8 @@
 
   python3 start.py                     open the workbook in JupyterLab
   python3 start.py test                run every chapter and test: pytest --nbval
-  python3 start.py refresh [chapter]   run chapters and store their outputs (for authors)
+  python3 start.py refresh [chapter]   run chapters and solutions, store their outputs,
+                                       and make the blank exercises (for authors)
 
 Further arguments go to JupyterLab or pytest. The first start makes .venv beside this file.
 """

@@ -23,9 +23,20 @@ def chapters(root: Path = ROOT) -> list[Path]:
     return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
+def solutions(root: Path = ROOT) -> list[Path]:
+    """The notebooks of exercises with their solutions, in the order of the chapters."""
+    return sorted((root / "notebooks" / "solutions").glob("[0-9][0-9]_*.ipynb"))
+
+
+def blanks(root: Path = ROOT) -> list[Path]:
+    """The notebooks of exercises without solutions, made from those with."""
+    return sorted((root / "notebooks" / "exercises").glob("[0-9][0-9]_*.ipynb"))
+
+
 def name(path: Path) -> str:
     """A notebook's name, for the ids of parametrized tests."""
-    return path.stem
+    shelf = path.parent.name
+    return f"{shelf}/{path.stem}" if shelf in ("solutions", "exercises") else path.stem
 
 
 def read(path: Path) -> NotebookNode:

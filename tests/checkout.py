@@ -86,7 +86,9 @@ class Proving:
         cells, failed = set(), set()
         if self.report.exists():
             for case in ET.parse(self.report).iter("testcase"):
-                cell = (case.get("classname", "").split(".")[-2], int(case.get("name", "0")[5:]))
+                *_, folder, stem, _ = ["", *case.get("classname", "").split(".")]
+                shelf = f"{folder}/" if folder in ("solutions", "exercises") else ""
+                cell = (shelf + stem, int(case.get("name", "0")[5:]))
                 cells.add(cell)
                 if case.find("failure") is not None or case.find("error") is not None:
                     failed.add(cell)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from urllib.parse import unquote, urlsplit
 
+from blanks import STUB, blank, marked
 from chapters import (
     FENCES,
     chapters,
@@ -194,9 +195,11 @@ def cell_ids(notebook: NotebookNode) -> Complaints:
 
 def metadata(notebook: NotebookNode) -> Complaints:
     complaints = [] if notebook.metadata == KERNEL else [f"its metadata are {notebook.metadata}"]
-    for cell in notebook.cells:
-        if more := cell.metadata.keys() - {"tags"}:
+    for cell, expected in zip(notebook.cells, marked(notebook).cells, strict=True):
+        if more := cell.metadata.keys() - {"tags", "nbgrader"}:
             complaints.append(f"cell {cell.id} has metadata: {', '.join(sorted(more))}")
+        if cell.metadata.get("nbgrader") != expected.metadata.get("nbgrader"):
+            complaints.append(f"cell {cell.id} has wrong marks for nbgrader: refresh it")
     return complaints
 
 
@@ -320,6 +323,75 @@ def map_of_chapters(markdown: str, file: Path, root: Path) -> Complaints:
     wrong = [f"the map has {line}, no such chapter" for line in said if line not in expected]
     wrong += [f"the map lacks {line}" for line in expected if line not in said]
     return wrong or ([] if said == expected else ["the map is not in reading order"])
+
+
+# --- How a notebook of exercises is built ---
+
+STATE = re.compile(r"Exercise (\d+\.\d+): (correct|not yet|not attempted)\.")
+
+
+def exercise_form(notebook: NotebookNode, numbers: list[str]) -> Complaints:
+    """Each of these exercises is put up, answered and checked, in this order, below its heading."""
+    found: list[str] = []
+    for cell in notebook.cells:
+        source = cell.source
+        if cell.cell_type == "markdown":
+            found += [f"heading {n}" for n in re.findall(r"(?m)^## (\d+\.\d+) \w", source)]
+            continue
+        found += [f"start {n}" for n in re.findall(r'\bexercise\("([\d.]+)"\)', source)]
+        if "### BEGIN SOLUTION" in source or STUB in source:
+            found += ["answer"] if not found or found[-1] != "answer" else []
+        found += [f"check {n}" for n in re.findall(r'(?m)^check\("([\d.]+)"\)', source)]
+    expected = [
+        step for n in numbers for step in (f"heading {n}", f"start {n}", "answer", f"check {n}")
+    ]
+    complaints = [] if found == expected else [f"its steps are {found}, not {expected}"]
+    if not re.fullmatch(r"progress\(\d+\)", code_cells(notebook)[-1].source):
+        complaints.append("its last cell does not show the progress")
+    return complaints
+
+
+def states(notebook: NotebookNode) -> dict[str, str]:
+    """What the checks of a notebook of exercises said."""
+    plain = (text for _, kind, text in outputs(notebook) if kind == "text/plain")
+    return {n: state for text in plain for n, state in STATE.findall(text)}
+
+
+def exercise_head(path: Path) -> Complaints:
+    """The title, the minutes, and the links to the chapter, the contents and the neighbours."""
+    notebook = read(path)
+    root = path.parents[2]
+    chapter = root / "notebooks" / path.name
+    if not chapter.exists():
+        return ["there is no chapter of this name"]
+    kind = path.parent.name.capitalize()
+    order = sorted(path.parent.glob("[0-9][0-9]_*.ipynb"))
+    at = order.index(path)
+    wanted = [
+        f"# {kind}: {title(read(chapter))}\n",
+        f"Chapter: [{title(read(chapter))}](../{chapter.name})",
+        "[Contents](../00_start_here.ipynb#The-chapters)",
+    ]
+    for word, to in (("Previous", at - 1), ("Next", at + 1)):
+        if 0 <= to < len(order):
+            named = title(read(root / "notebooks" / order[to].name))
+            wanted.append(f"{word}: [{named}]({order[to].name})")
+    complaints = [
+        f"its first cell lacks {w.strip()}" for w in wanted if w not in notebook.cells[0].source
+    ]
+    return complaints if minutes(notebook) else [*complaints, "it does not say how long it takes"]
+
+
+def is_blank_of(given: NotebookNode, solved: NotebookNode) -> Complaints:
+    """A blank has the cells of its solutions, with the answers cut out."""
+    expected = blank(marked(solved)).cells
+    if [cell.id for cell in given.cells] != [cell.id for cell in expected]:
+        return ["its cells are not those of the solutions: python3 start.py refresh"]
+    return [
+        f"cell {cell.id} is not the solution's with the answer cut out: python3 start.py refresh"
+        for cell, other in zip(given.cells, expected, strict=True)
+        if (cell.source, cell.metadata) != (other.source, other.metadata)
+    ]
 
 
 # --- How long it is ---

@@ -1,6 +1,7 @@
-"""Run chapters from top to bottom and store their outputs in the repeatable form.
+"""Run notebooks from top to bottom and store their outputs in the repeatable form.
 
-The author's tool: ``python3 start.py refresh [chapter ...]``. A second refresh
+The author's tool: ``python3 start.py refresh [chapter ...]``. It refreshes the chapters and
+the solutions, and makes the blank exercises from the solutions. A second refresh
 changes no byte.
 """
 
@@ -9,24 +10,30 @@ import time
 from pathlib import Path
 
 import nbformat
-from chapters import ROOT, chapters, code_cells, read, write
+from blanks import blank, blank_of, marked
+from chapters import ROOT, chapters, code_cells, read, solutions, write
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from repeatable import own_folders, repeatable
 
 
 def chosen(names: list[str]) -> list[Path]:
-    """The chapters of these names (any part of them will do); all of them for no name."""
+    """The notebooks of these names (any part of them will do); all of them for no name."""
     stems = [Path(name).stem for name in names]
-    found = [path for path in chapters() if not stems or any(s in path.stem for s in stems)]
+    all_of_them = [*chapters(), *solutions()]
+    found = [path for path in all_of_them if not stems or any(s in path.stem for s in stems)]
     if not found:
-        raise SystemExit(f"No chapter is called {' or '.join(names)}.")
+        raise SystemExit(f"No notebook is called {' or '.join(names)}.")
     return found
 
 
 def run(path: Path, workspaces: Path) -> nbformat.NotebookNode:
     """Run a notebook in a fresh kernel and return it in its stored form."""
-    notebook = read(path)
+    return run_as(read(path), path, workspaces)
+
+
+def run_as(notebook: nbformat.NotebookNode, path: Path, workspaces: Path) -> nbformat.NotebookNode:
+    """Run a notebook as if it lay there, and return it in its stored form."""
     client = NotebookClient(
         notebook,
         timeout=60,
@@ -66,18 +73,30 @@ def stored(output: nbformat.NotebookNode, workspaces: Path) -> nbformat.Notebook
 
 
 def main(names: list[str]) -> None:
-    """Refresh the chapters of these names."""
+    """Refresh the notebooks of these names."""
     with own_folders() as workspaces:
         for path in chosen(names):
-            started = time.perf_counter()
-            before = path.read_bytes()
-            try:
-                notebook = run(path, workspaces)
-            except CellExecutionError as error:
-                raise SystemExit(f"{path.name} failed and is left as it was:\n{error}") from None
-            write(notebook, path)
-            state = "the same" if path.read_bytes() == before else "changed"
-            print(f"{path.name}: {state}, {time.perf_counter() - started:.1f} s", flush=True)
+            if path.parent.name == "solutions":
+                solved = marked(read(path))
+                refresh(solved, path, workspaces)
+                refresh(blank(solved), blank_of(path), workspaces)
+            else:
+                refresh(read(path), path, workspaces)
+
+
+def refresh(notebook: nbformat.NotebookNode, path: Path, workspaces: Path) -> None:
+    """Run a notebook, store it there, and say whether that changed anything."""
+    started = time.perf_counter()
+    before = path.read_bytes() if path.exists() else b""
+    where = path.relative_to(ROOT / "notebooks").as_posix()
+    path.parent.mkdir(exist_ok=True)
+    try:
+        notebook = run_as(notebook, path, workspaces)
+    except CellExecutionError as error:
+        raise SystemExit(f"{where} failed and is left as it was:\n{error}") from None
+    write(notebook, path)
+    state = "the same" if path.read_bytes() == before else "changed"
+    print(f"{where}: {state}, {time.perf_counter() - started:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every chapter in a real JupyterLab: opened, run by the menu, looked at in light and in dark."""
+"""Every notebook in a real JupyterLab: opened, run by the menu, looked at in light and in dark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import browser
 import pytest
-from chapters import ROOT, chapters, code_cells, name, read
+from chapters import ROOT, code_cells, name, notebooks, read
 from nbformat import NotebookNode
 from refresh import merged
 from repeatable import repeatable
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter as it is stored, and as it ran in the open page."""
+    """A notebook as it is stored, and as it ran in the open page."""
 
     name: str
     stored: list[NotebookNode]
@@ -51,17 +51,19 @@ def chromium(lab: browser.Lab) -> Iterator[BrowserContext]:
         yield chromium
 
 
-@pytest.fixture(scope="module", params=chapters(), ids=name)
+@pytest.fixture(scope="module", params=notebooks(), ids=name)
 def chapter(
     request: pytest.FixtureRequest, lab: browser.Lab, chromium: BrowserContext
 ) -> Iterator[Chapter]:
-    """A chapter, opened and run; the page stays open for all the tests of this chapter."""
-    file = lab.root / "notebooks" / request.param.name
-    stored = read(file)
-    address = f"/lab/workspaces/chapters/tree/notebooks/{file.name}?reset"
+    """A notebook, opened and run; the page stays open for all of its tests."""
+    file = request.param.relative_to(ROOT)
+    stored = read(lab.root / file)
+    address = f"/lab/workspaces/chapters/tree/{file.as_posix()}?reset"
     with browser.open_notebook(chromium, lab, address) as notebook:
         notebook.run_all()
-        yield Chapter(file.stem, code_cells(stored), code_cells(notebook.model()), notebook)
+        yield Chapter(
+            name(file).replace("/", "-"), code_cells(stored), code_cells(notebook.model()), notebook
+        )
 
 
 def test_start_opens_the_first_chapter_and_no_dialog(

@@ -1,4 +1,4 @@
-"""A chapter passes in any order, beside others, again and again, and wherever it lies."""
+"""A notebook passes in any order, beside others, again and again, and wherever it lies."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chapters import NOTEBOOKS, ROOT, chapters, code_cells, name, read, write
+from chapters import ROOT, chapters, code_cells, name, notebooks, read, write
 from checkout import Proving, copy_checkout, environment, prove
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
@@ -19,38 +19,38 @@ from refresh import run
 
 pytestmark = pytest.mark.slow
 
-each_chapter = pytest.mark.parametrize("path", chapters(), ids=name)
+each_notebook = pytest.mark.parametrize("path", notebooks(), ids=name)
 
 
 def every_cell() -> set[tuple[str, int]]:
-    """All code cells of all chapters, as nbval numbers them."""
-    return {(p.stem, n) for p in chapters() for n in range(len(code_cells(read(p))))}
+    """All code cells of all notebooks, as nbval numbers them."""
+    return {(name(p), n) for p in notebooks() for n in range(len(code_cells(read(p))))}
 
 
 # --- Order ---
 
 
 def test_in_reverse_order() -> None:
-    proof = prove(ROOT, *reversed(chapters()), "-n0")
+    proof = prove(ROOT, *reversed(notebooks()), "-n0")
     assert proof.passed, proof.said
     assert proof.cells == every_cell()
 
 
-def test_all_at_once() -> None:
+def test_all_chapters_at_once() -> None:
     together([*chapters()])
 
 
-@each_chapter
+@each_notebook
 def test_alone_and_twice_at_once(path: Path) -> None:
     together([path, path])
 
 
 def together(paths: list[Path]) -> None:
-    """Each of these chapters passes in a pytest of its own, all of them at the same time."""
+    """Each of these notebooks passes in a pytest of its own, all of them at the same time."""
     proofs = [proving.result() for proving in [Proving(ROOT, path, "-n0") for path in paths]]
     for path, proof in zip(paths, proofs, strict=True):
         assert proof.passed, proof.said
-        assert {chapter for chapter, _ in proof.cells} == {path.stem}
+        assert {chapter for chapter, _ in proof.cells} == {name(path)}
 
 
 # --- State ---
@@ -58,7 +58,7 @@ def together(paths: list[Path]) -> None:
 
 def test_twice_in_one_kernel(tmp_path: Path) -> None:
     root = copy_checkout(tmp_path)
-    for path in chapters(root):
+    for path in notebooks(root):
         notebook = read(path)
         again = read(path).cells
         for cell in again:
@@ -80,7 +80,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
-@each_chapter
+@each_notebook
 def test_after_its_kernel_was_killed(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,10 +90,10 @@ def test_after_its_kernel_was_killed(
     half.cells = half.cells[: len(half.cells) // 2]
     half.cells.append(new_code_cell(DIE_IN_A_TRANSACTION, id="die"))
     client = NotebookClient(half, kernel_name="python3", timeout=60)
-    client.resources = {"metadata": {"path": str(NOTEBOOKS)}}
+    client.resources = {"metadata": {"path": str(path.parent)}}
     with pytest.raises(DeadKernelError):
         client.execute()
-    assert list(workspaces.glob("*/instance/app.db-journal"))
+    assert list(workspaces.rglob("instance/app.db-journal"))
     again = run(path, workspaces)
     assert [c.outputs for c in code_cells(again)] == [c.outputs for c in code_cells(read(path))]
 
@@ -112,7 +112,7 @@ def test_folder_with_an_odd_name(tmp_path: Path) -> None:
 
 
 def test_from_the_notebooks_folder() -> None:
-    proof = prove(ROOT, cwd=NOTEBOOKS)
+    proof = prove(ROOT, cwd=ROOT / "notebooks")
     assert proof.passed, proof.said
     assert proof.cells == every_cell()
 

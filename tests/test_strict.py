@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chapters import chapters, code_cells, name, read, write
+from chapters import chapters, code_cells, name, notebooks, read, write
 from checkout import Proof, copy_checkout, prove
 from hygiene import run_top_to_bottom
 from nbformat import NotebookNode
@@ -54,27 +54,27 @@ def spoil(notebook: NotebookNode) -> dict[int, str]:
 
 
 @pytest.fixture(scope="module")
-def spoilt_chapters(tmp_path_factory: pytest.TempPathFactory) -> tuple[Proof, dict]:
-    """All chapters with a word changed in each kind of output, run once."""
+def spoilt_notebooks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Proof, dict]:
+    """All notebooks with a word changed in each kind of output, run once."""
     root = copy_checkout(tmp_path_factory.mktemp("spoilt"))
     spoilt = {}
-    for path in chapters(root):
+    for path in notebooks(root):
         notebook = read(path)
-        spoilt[path.stem] = spoil(notebook)
+        spoilt[name(path)] = spoil(notebook)
         write(notebook, path)
     return prove(root, "notebooks"), spoilt
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", chapters(), ids=name)
+@pytest.mark.parametrize("path", notebooks(), ids=name)
 def test_a_changed_word_fails_exactly_its_cell(
-    path: Path, spoilt_chapters: tuple[Proof, dict[str, dict[int, str]]]
+    path: Path, spoilt_notebooks: tuple[Proof, dict[str, dict[int, str]]]
 ) -> None:
-    proof, spoilt = spoilt_chapters
-    expected = spoilt[path.stem]
+    proof, spoilt = spoilt_notebooks
+    expected = spoilt[name(path)]
     assert {"stdout", "text/plain", "no output"} <= set(expected.values())
-    assert {number for chapter, number in proof.failed if chapter == path.stem} == set(expected)
-    ran = {number for chapter, number in proof.cells if chapter == path.stem}
+    assert {number for notebook, number in proof.failed if notebook == name(path)} == set(expected)
+    ran = {number for notebook, number in proof.cells if notebook == name(path)}
     assert ran == set(range(len(code_cells(read(path)))))
 
 
@@ -139,7 +139,7 @@ def clear_one(notebook: NotebookNode) -> None:
     code_cells(notebook)[-1].update(outputs=[], execution_count=None)
 
 
-@pytest.mark.parametrize("path", chapters(), ids=name)
+@pytest.mark.parametrize("path", notebooks(), ids=name)
 @pytest.mark.parametrize("clearing", [clear, clear_one])
 def test_cleared_outputs_are_caught_by_the_hygiene(
     clearing: Callable[[NotebookNode], None], path: Path

@@ -242,6 +242,64 @@ def test_files_and_sources(shop: Workspace, capsys: pytest.CaptureFixture[str]) 
     assert 'no folder "gone" in workspace/a_chapter' in said_by(lambda: shop.files("gone"))
 
 
+NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
+PRICE = "    price: Mapped[int | None]\n"
+
+
+def test_an_edit_shows_the_change(shop: Workspace) -> None:
+    shown = shop.edit("flask_app/models.py", NAME, NAME + PRICE)
+    assert PRICE in (shop.path / "flask_app/models.py").read_text("utf-8")
+    assert repr(shown).rstrip() == f"flask_app/models.py\n {NAME}+{PRICE}".rstrip()
+    assert shown._repr_mimebundle_()["text/markdown"].startswith("```diff\nflask_app/models.py\n")
+
+
+def test_an_edit_that_takes_out(shop: Workspace) -> None:
+    shown = shop.edit("flask_app/models.py", NAME, "")
+    assert f"-{NAME}".rstrip() in repr(shown).splitlines()
+    assert "says so already" in repr(shop.edit("flask_app/models.py", NAME, ""))
+
+
+def test_a_second_edit_does_nothing(shop: Workspace) -> None:
+    shop.edit("flask_app/models.py", NAME, NAME + PRICE)
+    once = (shop.path / "flask_app/models.py").read_bytes()
+    assert "says so already" in repr(shop.edit("flask_app/models.py", NAME, NAME + PRICE))
+    assert (shop.path / "flask_app/models.py").read_bytes() == once
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "message"),
+    [
+        (
+            "flask_app/nothing.py",
+            "a",
+            'There is no file "flask_app/nothing.py" in workspace/a_chapter',
+        ),
+        ("flask_app/models.py", "colour", 'has this text nowhere, not once: "colour"'),
+        ("flask_app/models.py", "import", "times, not once"),
+    ],
+)
+def test_an_edit_that_cannot_be_made(shop: Workspace, file: str, old: str, message: str) -> None:
+    with pytest.raises(WorkbookError, match=re.escape(message)):
+        shop.edit(file, old, "something else")
+
+
+def test_a_prepared_start_says_nothing_but_its_state(
+    kernel: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def prepare(shop: Workspace) -> None:
+        add_price(shop)
+        flask_migrate.migrate(message="add price", rev_id="0002")
+        flask_migrate.upgrade()
+
+    root = logging.getLogger()
+    before = (root.level, [*root.handlers])
+    Workspace("exercises/9.9", prepare=prepare)
+    said = capsys.readouterr()
+    assert said.out == "workspace/exercises/9.9 is ready: revision 0002, 3 products\n"
+    assert said.err == ""
+    assert (root.level, [*root.handlers]) == before
+
+
 def hold(error: OSError) -> Callable[..., None]:
     def held(*_: object, **__: object) -> None:
         raise error

@@ -1,8 +1,12 @@
 """What Flask-Migrate's commands need in a kernel, where many run in one process."""
 
+import io
 import logging
 import sys
+import warnings
+from collections.abc import Iterator
 from configparser import ConfigParser
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 from flask import current_app
@@ -33,3 +37,23 @@ def keep_commands_independent(config: Any) -> Any:
 def nothing_of(record: logging.LogRecord) -> bool:
     """A filter that lets no record of its logger through."""
     return False
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Run commands without a word, and leave logging as it was (env.py sets it up each time)."""
+    names = [None, *logging.Logger.manager.loggerDict]
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(log, log.level, [*log.handlers], log.propagate, log.disabled) for log in loggers]
+    nowhere = io.StringIO()
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stdout(nowhere), redirect_stderr(nowhere), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+        for log, level, handlers, propagate, disabled in before:
+            log.setLevel(level)
+            log.handlers[:] = handlers
+            log.propagate, log.disabled = propagate, disabled

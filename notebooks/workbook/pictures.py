@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import unified_diff
 from pathlib import Path
 
 from alembic.script import Script
@@ -32,6 +33,15 @@ def source_code(file: Path) -> Rich:
     """A file's text, highlighted in the colours of the reader's own theme."""
     code = file.read_text("utf-8").strip()
     return Rich("text/markdown", f"```{LANGUAGES.get(file.suffix, '')}\n{code}\n```", code)
+
+
+def difference(before: str, after: str, file: str) -> Rich:
+    """The lines of a file that an edit took out (-) and put in (+), with those around them."""
+    lines = [*unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)][2:]
+    text = "\n".join([file, *(line.rstrip() for line in lines if not line.startswith("@@"))])
+    if not lines:
+        text = f"{file} (it says so already)"
+    return Rich("text/markdown", f"```diff\n{text}\n```", text)
 
 
 def mermaid(lines: Sequence[str], text: str) -> Rich:

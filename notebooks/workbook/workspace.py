@@ -9,9 +9,10 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 import flask_migrate
@@ -21,12 +22,12 @@ from flask import Flask
 from flask.ctx import AppContext
 from sqlalchemy import Connection, create_engine, inspect
 
-from .comparison import VERSIONS, Comparison, Snapshot, take_snapshot
+from .comparison import VERSIONS, Comparison, Snapshot, plural, take_snapshot
 from .environment import ROOT
 from .errors import WorkbookError
 from .frames import Frame, schema_frame, table_frame
-from .kernel import keep_commands_independent, nothing_of
-from .pictures import Rich, history_map, source_code, table_diagram
+from .kernel import keep_commands_independent, nothing_of, quiet
+from .pictures import Rich, difference, history_map, source_code, table_diagram
 
 FRUITS = ("Apple", "Orange", "Banana")
 WHERE = "WORKBOOK_WORKSPACE"
@@ -50,14 +51,20 @@ class Workspace:
     ``Workspace("03_add_a_price")`` empties workspace/03_add_a_price/, copies
     flask_app/ and migrations/ into it, moves there, upgrades a new SQLite database to
     revision 0001 and puts three fruits in. With ``start="before migrations"`` there
-    is only the app, without Flask-Migrate, and no database.
+    is only the app, without Flask-Migrate, and no database. ``prepare`` goes on from there,
+    without a word: an exercise may begin elsewhere, even in a broken project.
 
     Raises WorkbookError if the folder cannot be made or emptied.
     """
 
     _running: Workspace | None = None
 
-    def __init__(self, chapter: str, start: Start = "three fruits") -> None:
+    def __init__(
+        self,
+        chapter: str,
+        start: Start = "three fruits",
+        prepare: Callable[[Workspace], None] | None = None,
+    ) -> None:
         if Workspace._running:
             Workspace._running._stop()
         Workspace._running = self
@@ -72,9 +79,12 @@ class Workspace:
         self._copy(start)
         sys.path[:] = [str(self.path), *(p for p in sys.path if not is_workspace(p))]
         self._start()
-        if start == "three fruits":
-            self._fill()
-        print(f"workspace/{chapter} is ready: {self._state()}")
+        with quiet():
+            if start == "three fruits":
+                fill()
+            if prepare:
+                prepare(self)
+        print(f"{self._name} is ready: {self._state()}")
 
     def restart(self, database: str = DATABASE) -> None:
         """Do what restarting the server would do: read flask_app again and start it.
@@ -126,21 +136,45 @@ class Workspace:
 
     def source(self, file: str) -> Rich:
         """A file of the workspace, as highlighted code."""
-        path = self.path / file
-        if not path.is_file():
-            raise WorkbookError(f'There is no file "{file}" in workspace/{self.path.name}.')
-        return source_code(path)
+        return source_code(self._file(file))
+
+    def edit(self, file: str, old: str, new: str) -> Rich:
+        """Put ``new`` where ``old`` stands in a file of the workspace; show the change as a diff.
+
+        Does nothing when it was done before. Raises WorkbookError if there is no such
+        file, or if ``old`` does not stand in it exactly once.
+        """
+        path = self._file(file)
+        before = path.read_text("utf-8")
+        done = new in before and (old in new or old not in before)
+        if not done and before.count(old) == 1:
+            path.write_text(before.replace(old, new), "utf-8", newline="\n")
+        elif not done:
+            times = f"{before.count(old)} times" if old in before else "nowhere"
+            raise WorkbookError(f'{file} has this text {times}, not once: "{old.strip()}"')
+        return difference(before, path.read_text("utf-8"), file)
 
     def files(self, folder: str = ".") -> None:
         """Print what is in a folder of the workspace, sorted."""
         top = self.path / folder
         if not top.is_dir():
-            raise WorkbookError(f'There is no folder "{folder}" in workspace/{self.path.name}.')
+            raise WorkbookError(f'There is no folder "{folder}" in {self._name}.')
         print("\n".join([f"{folder}/", *tree(top)]))
+
+    @property
+    def _name(self) -> str:
+        """The folder, as messages name it."""
+        return f"workspace/{self.path.relative_to(workspaces()).as_posix()}"
+
+    def _file(self, file: str) -> Path:
+        path = self.path / file
+        if not path.is_file():
+            raise WorkbookError(f'There is no file "{file}" in {self._name}.')
+        return path
 
     def _empty(self) -> None:
         """Empty the folder rather than delete it: a terminal may stand in it."""
-        where = f"workspace/{self.path.name}"
+        where = self._name
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for entry in self.path.iterdir():
@@ -174,42 +208,22 @@ class Workspace:
 
     def _start(self, database: str = DATABASE) -> None:
         os.chdir(self.path)
-        for module in [m for m in sys.modules if m == "flask_app" or m.startswith("flask_app.")]:
-            del sys.modules[module]
-        importlib.invalidate_caches()
-        shop = importlib.import_module("flask_app")
-        # Named here, so that a database in the environment is never touched.
-        self._app = app = shop.create_app({"SQLALCHEMY_DATABASE_URI": database})
-        self._context = app.app_context()
-        self._context.push()
-        if "migrate" in app.extensions:
-            app.extensions["migrate"].migrate.configure(keep_commands_independent)
+        forget_app()
+        self._app, self._context = start_app(database)
 
     def _stop(self) -> None:
-        """Stop the app."""
         if self._app and self._context:
-            db = self._app.extensions["sqlalchemy"]
-            db.session.remove()
-            for engine in db.engines.values():
-                engine.dispose()
-            self._context.pop()
+            stop_app(self._app, self._context)
         self._app = self._context = None
-
-    def _fill(self) -> None:
-        logging.disable(logging.INFO)
-        try:
-            flask_migrate.upgrade()
-        finally:
-            logging.disable(logging.NOTSET)
-        shop = importlib.import_module("flask_app")
-        shop.db.session.add_all([shop.Product(name=fruit) for fruit in FRUITS])
-        shop.db.session.commit()
 
     def _state(self) -> str:
         current = self._current()
         if not current:
             return "the app, and no database yet"
-        return f"revision {', '.join(current)}, {len(self.table('products'))} products"
+        with self._connection() as connection:
+            there = inspect(connection).has_table("products")
+        products = plural(len(self.table("products")), "product") if there else "no products"
+        return f"revision {', '.join(current)}, {products}"
 
     def _current(self) -> list[str]:
         """The revisions in alembic_version. (Alembic's own answer would come with log lines.)"""
@@ -230,6 +244,42 @@ class Workspace:
             yield connection
 
 
+def forget_app() -> dict[str, ModuleType]:
+    """Take flask_app out of sys.modules, so that the next import reads its files again."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "flask_app"]
+    importlib.invalidate_caches()
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def start_app(database: str = DATABASE) -> tuple[Flask, AppContext]:
+    """Start the shop that sys.path leads to, and push its context."""
+    shop = importlib.import_module("flask_app")
+    # Named here, so that a database in the environment is never touched.
+    app = shop.create_app({"SQLALCHEMY_DATABASE_URI": database})
+    context = app.app_context()
+    context.push()
+    if "migrate" in app.extensions:
+        app.extensions["migrate"].migrate.configure(keep_commands_independent)
+    return app, context
+
+
+def stop_app(app: Flask, context: AppContext) -> None:
+    """Close its connections and pop its context."""
+    db = app.extensions["sqlalchemy"]
+    db.session.remove()
+    for engine in db.engines.values():
+        engine.dispose()
+    context.pop()
+
+
+def fill() -> None:
+    """Make the shop's table by its migrations, and put the fruits in."""
+    flask_migrate.upgrade()
+    shop = importlib.import_module("flask_app")
+    shop.db.session.add_all([shop.Product(name=fruit) for fruit in FRUITS])
+    shop.db.session.commit()
+
+
 def without_migrate(source: str) -> str:
     """The app's factory as it was before Flask-Migrate: without the lines that name it."""
     lines = source.splitlines(keepends=True)
@@ -238,7 +288,7 @@ def without_migrate(source: str) -> str:
 
 def is_workspace(path: str) -> bool:
     """Is this entry of sys.path a chapter's workspace?"""
-    return bool(path) and Path(path).parent == workspaces()
+    return bool(path) and workspaces() in Path(path).parents
 
 
 def tree(folder: Path, indent: str = "") -> Iterator[str]:

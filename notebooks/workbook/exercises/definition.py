@@ -1,0 +1,50 @@
+"""What an exercise is made of, and how its check says what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..workspace import Start, Workspace
+
+if TYPE_CHECKING:
+    from .trial import Trial
+
+State = Literal["not attempted", "not yet", "correct"]
+
+
+class NotYet(Exception):
+    """The first thing that is missing in an answer, in one line."""
+
+
+def need(there: Any, line: str) -> None:
+    """Raise NotYet with this line unless the thing is there."""
+    if not there:
+        raise NotYet(line)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    ``judge`` gets a copy of the learner's workspace and raises NotYet for the first thing
+    that is missing; ``shows`` is said when nothing is. ``prepare`` puts up what
+    differs from the usual start.
+    """
+
+    number: str
+    title: str
+    judge: Callable[[Trial], None]
+    shows: str
+    hints: tuple[str, ...]
+    prepare: Callable[[Workspace], None] | None = None
+    start: Start = "three fruits"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: the state, and a line that says why."""
+
+    state: State
+    line: str

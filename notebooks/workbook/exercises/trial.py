@@ -1,0 +1,356 @@
+"""A copy of a learner's workspace, in which a check may try anything."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, Inspector, create_engine, inspect, text
+
+from ..comparison import Snapshot, TableState, plural, take_snapshot
+from ..errors import gist
+from ..frames import NULL
+from ..kernel import quiet
+from ..workspace import DATABASE, forget_app, start_app, stop_app
+from .definition import NotYet, need
+
+SQLITE_FILES = (".db", ".sqlite", ".sqlite3")
+PASSING = ("__pycache__", ".ipynb_checkpoints", "*-journal", "*-wal", "*-shm")
+
+
+class Trial:
+    """A copy of a workspace with its app running; the workspace itself is never touched.
+
+    ``path`` is the copy's folder, and the current one. ``start`` holds the tables as the
+    exercise put them up. Verbs that begin with ``need`` raise NotYet, with a line for the
+    learner, if their thing is not there; so do the commands if they fail.
+    """
+
+    def __init__(self, path: Path, start: Snapshot, scripts_at_start: Iterable[str]) -> None:
+        self.path, self.start = path, start
+        self.scripts_at_start = frozenset(scripts_at_start)
+        self._serve(DATABASE)
+
+    def _serve(self, database: str) -> None:
+        try:
+            self.app, self._context = start_app(database)
+        except (Exception, SystemExit) as error:
+            raise NotYet(f"The app does not start: {told(error)}") from error
+
+    def close(self) -> None:
+        """Stop the copy's app."""
+        stop_app(self.app, self._context)
+
+    # --- Looking ---
+
+    @property
+    def db(self) -> Any:
+        """The copy's own ``db``."""
+        return self.app.extensions["sqlalchemy"]
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection to the copy's database; what is written is committed at the end."""
+        self.db.session.remove()
+        with self.db.engine.begin() as connection:
+            yield connection
+
+    @property
+    def now(self) -> Snapshot:
+        """The tables as they are at this moment."""
+        with self.connection() as connection:
+            return take_snapshot(connection)
+
+    @property
+    def inspector(self) -> Inspector:
+        """SQLAlchemy's inspector, fresh."""
+        inspector: Inspector = inspect(self.db.engine)
+        return inspector
+
+    def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows, if it gives any."""
+        with self.connection() as connection:
+            result = connection.execute(text(statement), values)
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    @property
+    def models(self) -> Any:
+        """The copy's flask_app package."""
+        return importlib.import_module("flask_app")
+
+    @property
+    def scripts(self) -> dict[str, Script]:
+        """The scripts by their revision, the oldest first."""
+        self.need_migrate()
+        config = self.app.extensions["migrate"].migrate.get_config()
+        need((self.path / "migrations").is_dir(), "There is no folder migrations/: run init().")
+        try:
+            found = [*ScriptDirectory.from_config(config).walk_revisions()]
+        except Exception as error:
+            raise NotYet(f"The scripts do not make a history: {told(error)}") from error
+        return {script.revision: script for script in reversed(found)}
+
+    @property
+    def new_scripts(self) -> dict[str, Script]:
+        """The scripts that were not there at the start."""
+        return {r: s for r, s in self.scripts.items() if r not in self.scripts_at_start}
+
+    @property
+    def heads(self) -> list[str]:
+        """The heads of the scripts."""
+        return [revision for revision, script in self.scripts.items() if script.is_head]
+
+    @property
+    def current(self) -> list[str]:
+        """What alembic_version holds; empty at base."""
+        if not self.inspector.has_table("alembic_version"):
+            return []
+        return [row[0] for row in self.sql("SELECT version_num FROM alembic_version ORDER BY 1")]
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """A table's rows in the order of its key; None for NULL."""
+        rows = self.need_table(table).rows
+        return [{c: None if v is NULL else v for c, v in row.items()} for row in rows]
+
+    # --- Trying ---
+
+    def upgrade(self, revision: str = "heads") -> None:
+        """Upgrade the copy."""
+        self._run("upgrade", revision)
+
+    def downgrade(self, revision: str) -> None:
+        """Downgrade the copy."""
+        self._run("downgrade", revision)
+
+    def _run(self, command: str, revision: str) -> None:
+        self.need_migrate()
+        self.db.session.remove()
+        try:
+            getattr(flask_migrate, command)(revision=revision)
+        except (Exception, SystemExit) as error:
+            raise NotYet(f'{command}(revision="{revision}") fails: {told(error)}') from error
+
+    @contextmanager
+    def empty_database(self) -> Iterator[None]:
+        """Within the block, be on a new database: a colleague's, or the test suite's."""
+        self.close()
+        (self.path / "instance" / "colleague.db").unlink(missing_ok=True)
+        self._serve("sqlite:///colleague.db")
+        try:
+            yield
+        finally:
+            self.close()
+            self._serve(DATABASE)
+
+    # --- What most answers need ---
+
+    def need_migrate(self) -> None:
+        """The app has Flask-Migrate."""
+        need("migrate" in self.app.extensions, "The app has no Migrate(app, db) yet.")
+
+    def need_table(self, name: str) -> TableState:
+        """The table is there."""
+        tables = self.now.tables
+        need(name in tables, f'The database has no table "{name}".')
+        return tables[name]
+
+    def need_column(self, table: str, column: str) -> dict[str, Any]:
+        """The column is there; returns what SQLAlchemy's inspector says of it."""
+        self.need_table(table)
+        columns = {found["name"]: found for found in self.inspector.get_columns(table)}
+        need(column in columns, f'The table {table} has no column "{column}".')
+        return dict(columns[column])
+
+    def need_no_column(self, table: str, column: str) -> None:
+        """The column is not there."""
+        self.need_table(table)
+        there = [found["name"] for found in self.inspector.get_columns(table)]
+        need(column not in there, f'The table {table} still has a column "{column}".')
+
+    def need_no_table(self, name: str) -> None:
+        """The table is not there."""
+        need(name not in self.now.tables, f'The database still has a table "{name}".')
+
+    def need_rows_kept(self, table: str = "products", columns: Iterable[str] = ()) -> None:
+        """The rows of the start are there, with the same values in these (or all) columns."""
+        wanted = self.start.tables[table]
+        names = [*columns] or [*wanted.columns]
+        found = self.need_table(table).rows
+        for row in wanted.rows:
+            said = ", ".join(str(row[name]) for name in names)
+            kept = any(all(n in other and other[n] == row[n] for n in names) for other in found)
+            need(kept, f"The table {table} has lost a row that it had: {said}.")
+
+    def need_one_head(self) -> str:
+        """The history has one head; returns it."""
+        heads = self.heads
+        need(heads, "There is no script yet.")
+        need(len(heads) == 1, f"The history has {plural(len(heads), 'head')}, {', '.join(heads)}.")
+        return heads[0]
+
+    def need_at_head(self) -> None:
+        """The database is at the head, or at all of the heads."""
+        here, heads = self.current, self.heads
+        need(heads, "There is no script yet.")
+        said = f"The database is at {', '.join(here) or 'base'}, not at {', '.join(heads)}"
+        need(sorted(here) == sorted(heads), f"{said}.")
+
+    def need_models_agree(self) -> None:
+        """Autogenerate finds no difference between models and database."""
+        with self.connection() as connection:
+            options = {"compare_type": True, "render_as_batch": True}
+            context = MigrationContext.configure(connection, opts=options)
+            found = compare_metadata(context, self.db.metadata)
+        if found:
+            first = found[0][0] if isinstance(found[0], list) else found[0]
+            raise NotYet(f"Models and database do not agree: migrate() would write {words(first)}.")
+
+    def need_way_back(self, to: str, keep: Mapping[str, Iterable[str]] | None = None) -> None:
+        """Downgrade to a revision and upgrade again work, and keep these columns' values.
+
+        ``keep`` names columns by table; every row's values in them are the same afterwards.
+        """
+        kept = {table: [*columns] for table, columns in (keep or {"products": ["name"]}).items()}
+        before = {table: self.values(table, columns) for table, columns in kept.items()}
+        self.downgrade(to)
+        self.upgrade()
+        for table, columns in kept.items():
+            after = self.values(table, columns)
+            said = f"After downgrade to {to} and upgrade, {', '.join(columns)} in {table}"
+            need(after == before[table], f"{said} are not what they were.")
+
+    def values(self, table: str, columns: Iterable[str]) -> list[tuple[Any, ...]]:
+        """The values of these columns, row by row."""
+        names = [*columns]
+        for name in names:
+            self.need_column(table, name)
+        return [tuple(row[name] for name in names) for row in self.rows(table)]
+
+    def need_from_empty(self) -> None:
+        """All scripts run on an empty database too, and make what the models say."""
+        with self.empty_database():
+            try:
+                self.upgrade()
+                self.need_models_agree()
+            except NotYet as reason:
+                raise NotYet(f"On an empty database: {reason}") from reason
+
+
+def told(error: BaseException) -> str:
+    """An error in one line; for Flask-Migrate's exit, the reason of it."""
+    cause = error.__context__ if isinstance(error, SystemExit) and error.__context__ else error
+    return f"{type(cause).__name__}: {gist(cause)}".rstrip(".") + "."
+
+
+def words(operation: tuple[Any, ...]) -> str:
+    """An operation of autogenerate's, with the names in it: ``add_column products.price``."""
+    verb, *parts = operation
+    last = parts[-1]
+    if verb.endswith("_column"):
+        return f"{verb} {parts[1]}.{last.name}"
+    if verb.startswith("modify_"):
+        return f"{verb} of {parts[1]}.{parts[2]}"
+    return f"{verb} {getattr(last, 'name', None) or ''}".strip()
+
+
+def copy_workspace(source: Path, target: Path) -> None:
+    """Copy a workspace, its databases by SQLite itself: they may be in use."""
+
+    def copy(file: str, to: str) -> None:
+        if Path(file).suffix not in SQLITE_FILES:
+            shutil.copyfile(file, to)
+            return
+        with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(to)) as new:
+            old.backup(new)
+
+    shutil.copytree(source, target, copy_function=copy, ignore=shutil.ignore_patterns(*PASSING))
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """What a workspace holds, file by file: Python without its comments, databases as SQL."""
+    found = {}
+    for file in sorted(folder.rglob("*")):
+        part = file.relative_to(folder)
+        if file.is_file() and not any(p.match(pattern) for p in names(part) for pattern in PASSING):
+            found[part.as_posix()] = meaning(file)
+    return found
+
+
+def names(path: Path) -> Iterator[Path]:
+    """Each part of a path by itself."""
+    return map(Path, path.parts)
+
+
+def meaning(file: Path) -> str:
+    """A file's text, without what makes no difference."""
+    if file.suffix in SQLITE_FILES:
+        with closing(sqlite3.connect(file)) as database:
+            return "\n".join(database.iterdump())
+    said = file.read_text("utf-8", "replace")
+    if file.suffix == ".py":
+        try:
+            return ast.dump(ast.parse(said))
+        except SyntaxError:
+            return said
+    return said
+
+
+@contextmanager
+def trying(workspace: Path, started: Path) -> Iterator[Trial]:
+    """A trial of this workspace; ``started`` is the copy that was made when it was put up.
+
+    The kernel's own flask_app, its current folder and its logging are as before afterwards.
+    """
+    here, path = Path.cwd(), [*sys.path]
+    with tempfile.TemporaryDirectory(prefix="workbook-", ignore_cleanup_errors=True) as scratch:
+        copy = Path(scratch).resolve() / "copy"
+        copy_workspace(workspace, copy)
+        learners = forget_app()
+        trial = None
+        try:
+            os.chdir(copy)
+            sys.path.insert(0, str(copy))
+            with quiet():
+                trial = Trial(copy, tables(started), revisions(started))
+                yield trial
+        finally:
+            if trial:
+                trial.close()
+            forget_app()
+            sys.modules.update(learners)
+            sys.path[:] = path
+            os.chdir(here)
+
+
+def tables(folder: Path) -> Snapshot:
+    """The tables of a workspace whose app may be broken, or whose database is not there yet."""
+    file = folder / "instance" / "app.db"
+    engine = create_engine(f"sqlite:///{file}" if file.exists() else "sqlite://")
+    with engine.connect() as connection:
+        found = take_snapshot(connection)
+    engine.dispose()
+    return found
+
+
+def revisions(folder: Path) -> list[str]:
+    """The revisions of a workspace's scripts, read without a history: it may be broken."""
+    found = []
+    for file in (folder / "migrations" / "versions").glob("*.py"):
+        tree = ast.parse(file.read_text("utf-8"))
+        for line in tree.body:
+            if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "revision":
+                found.append(ast.literal_eval(line.value))
+    return found
