@@ -52,13 +52,15 @@ def run_as(notebook: nbformat.NotebookNode, path: Path, workspaces: Path) -> nbf
 
 
 def merged(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
-    """Each stream in one piece, standard output first: how they arrive is a matter of luck."""
-    streams = {"stdout": "", "stderr": ""}
+    """Adjacent pieces of a stream as one: how it was cut is a matter of luck."""
+    whole: list[nbformat.NotebookNode] = []
     for output in outputs:
-        if output.output_type == "stream":
-            streams[output.name] += output.text
-    whole = [nbformat.v4.new_output("stream", name=n, text=t) for n, t in streams.items() if t]
-    return whole + [output for output in outputs if output.output_type != "stream"]
+        last = whole[-1] if whole else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            whole.append(output)
+    return whole
 
 
 def stored(output: nbformat.NotebookNode, workspaces: Path) -> nbformat.NotebookNode:

@@ -14,7 +14,6 @@ import browser
 import pytest
 from chapters import ROOT, code_cells, name, notebooks, read
 from nbformat import NotebookNode
-from refresh import merged
 from repeatable import repeatable
 
 if TYPE_CHECKING:
@@ -116,8 +115,11 @@ def is_compared(cell: NotebookNode) -> bool:
 
 def words(cell: NotebookNode, lab: browser.Lab) -> list[str]:
     """All text that a cell has put out: each stream in one piece, then each result."""
-    streams = [o for o in merged(cell.outputs) if o.output_type == "stream"]
-    said = [f"{stream.name}: {stream.text}" for stream in streams]
+    streams = {"stdout": "", "stderr": ""}
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            streams[output.name] += output.text
+    said = [f"{stream}: {text}" for stream, text in streams.items() if text]
     said += outputs_with("text/plain", [cell])
     return [repeatable(text, lab.root, lab.workspaces) for text in said]
 

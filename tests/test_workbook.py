@@ -20,7 +20,7 @@ from workbook import environment as environment_module
 from workbook import workspace as workspace_module
 from workbook.comparison import MOST_ROWS, NOTHING, Comparison, take_snapshot
 from workbook.frames import NULL, schema_frame, table_frame
-from workbook.pictures import history_map, table_diagram
+from workbook.pictures import difference, history_map, table_diagram
 
 # Flask-Migrate's stock env.py says that this is on its way out.
 pytestmark = pytest.mark.filterwarnings("ignore:'get_engine' is deprecated:DeprecationWarning")
@@ -246,24 +246,33 @@ NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 PRICE = "    price: Mapped[int | None]\n"
 
 
-def test_an_edit_shows_the_change(shop: Workspace) -> None:
-    shown = shop.edit("flask_app/models.py", NAME, NAME + PRICE)
+def test_an_edit_shows_the_change(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.edit("flask_app/models.py", NAME, NAME + PRICE)
     assert PRICE in (shop.path / "flask_app/models.py").read_text("utf-8")
-    assert repr(shown).rstrip() == f"flask_app/models.py\n {NAME}+{PRICE}".rstrip()
-    assert shown._repr_mimebundle_()["text/markdown"].startswith("```diff\nflask_app/models.py\n")
+    assert f"flask_app/models.py\n {NAME}+{PRICE}" in capsys.readouterr().out
 
 
-def test_an_edit_that_takes_out(shop: Workspace) -> None:
-    shown = shop.edit("flask_app/models.py", NAME, "")
-    assert f"-{NAME}".rstrip() in repr(shown).splitlines()
-    assert "says so already" in repr(shop.edit("flask_app/models.py", NAME, ""))
+def test_an_edit_that_takes_out(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.edit("flask_app/models.py", NAME, "")
+    assert f"\n-{NAME}" in capsys.readouterr().out
+    shop.edit("flask_app/models.py", NAME, "")
+    assert "says so already" in capsys.readouterr().out
 
 
-def test_a_second_edit_does_nothing(shop: Workspace) -> None:
+def test_a_second_edit_does_nothing(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     shop.edit("flask_app/models.py", NAME, NAME + PRICE)
     once = (shop.path / "flask_app/models.py").read_bytes()
-    assert "says so already" in repr(shop.edit("flask_app/models.py", NAME, NAME + PRICE))
+    shop.edit("flask_app/models.py", NAME, NAME + PRICE)
+    assert "says so already" in capsys.readouterr().out
     assert (shop.path / "flask_app/models.py").read_bytes() == once
+
+
+def test_a_difference_is_highlighted() -> None:
+    shown = difference("a\n", "b\n", "file.py")._repr_mimebundle_()
+    assert shown == {
+        "text/markdown": "```diff\nfile.py\n-a\n+b\n```",
+        "text/plain": "file.py\n-a\n+b",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,15 @@
 """What Flask-Migrate's commands need in a kernel, where many run in one process."""
 
-import io
 import logging
 import sys
 import warnings
 from collections.abc import Iterator
 from configparser import ConfigParser
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from typing import Any
 
 from flask import current_app
+from IPython.utils.capture import capture_output
 
 
 def keep_commands_independent(config: Any) -> Any:
@@ -29,9 +29,16 @@ def keep_commands_independent(config: Any) -> Any:
     settings.read(config.config_file_name, "utf-8")
     if settings.has_section("handler_console"):
         # env.py sets logging up from this file. On the error stream Jupyter would paint it red.
-        settings["handler_console"]["args"] = "(sys.stdout,)"
+        seen = "(sys.stdout,)" if is_seen(sys.stdout) else "(io.StringIO(),)"
+        settings["handler_console"]["args"] = seen
         config.config_file_name = settings
     return config
+
+
+def is_seen(stream: object) -> bool:
+    """Is this the notebook's own output? If it is redirected to a file, that is for SQL only."""
+    own = sys.modules.get("ipykernel.iostream")
+    return own is None or isinstance(stream, own.OutStream)
 
 
 def nothing_of(record: logging.LogRecord) -> bool:
@@ -45,10 +52,9 @@ def quiet() -> Iterator[None]:
     names = [None, *logging.Logger.manager.loggerDict]
     loggers = [logging.getLogger(name) for name in names]
     before = [(log, log.level, [*log.handlers], log.propagate, log.disabled) for log in loggers]
-    nowhere = io.StringIO()
     logging.disable(logging.CRITICAL)
     try:
-        with redirect_stdout(nowhere), redirect_stderr(nowhere), warnings.catch_warnings():
+        with capture_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -26,7 +26,14 @@ class Rich:
         return {self.mime: self.data, "text/plain": self.text}
 
 
-LANGUAGES = {".py": "python", ".ini": "ini", ".mako": "python"}
+def show(what: Rich) -> None:
+    """Show it at once, in the middle of a cell too; where there is no notebook, as text."""
+    from IPython.display import display
+
+    display(what)  # type: ignore[no-untyped-call]
+
+
+LANGUAGES = {".py": "python", ".ini": "ini", ".mako": "python", ".sql": "sql"}
 
 
 def source_code(file: Path) -> Rich:

@@ -27,7 +27,7 @@ from .environment import ROOT
 from .errors import WorkbookError
 from .frames import Frame, schema_frame, table_frame
 from .kernel import keep_commands_independent, nothing_of, quiet
-from .pictures import Rich, difference, history_map, source_code, table_diagram
+from .pictures import Rich, difference, history_map, show, source_code, table_diagram
 
 FRUITS = ("Apple", "Orange", "Banana")
 WHERE = "WORKBOOK_WORKSPACE"
@@ -97,7 +97,7 @@ class Workspace:
         models = self._app.extensions["sqlalchemy"].Model.registry.mappers  # type: ignore[union-attr]
         said = (f"{m.class_.__name__}({', '.join(c.key for c in m.columns)})" for m in models)
         place = "" if database == DATABASE else f", on {database}"
-        print(f"The shop runs again, with {', '.join(sorted(said))}{place}")
+        print(f"The shop runs again, with {', '.join(sorted(said)) or 'no models'}{place}")
 
     def table(self, name: str) -> Frame:
         """All rows of a table."""
@@ -138,7 +138,7 @@ class Workspace:
         """A file of the workspace, as highlighted code."""
         return source_code(self._file(file))
 
-    def edit(self, file: str, old: str, new: str) -> Rich:
+    def edit(self, file: str, old: str, new: str) -> None:
         """Put ``new`` where ``old`` stands in a file of the workspace; show the change as a diff.
 
         Does nothing when it was done before. Raises WorkbookError if there is no such
@@ -152,7 +152,7 @@ class Workspace:
         elif not done:
             times = f"{before.count(old)} times" if old in before else "nowhere"
             raise WorkbookError(f'{file} has this text {times}, not once: "{old.strip()}"')
-        return difference(before, path.read_text("utf-8"), file)
+        show(difference(before, path.read_text("utf-8"), file))
 
     def files(self, folder: str = ".") -> None:
         """Print what is in a folder of the workspace, sorted."""

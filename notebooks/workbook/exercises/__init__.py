@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..environment import ROOT
 from ..errors import WorkbookError
-from ..pictures import Rich
+from ..pictures import Rich, show
 from ..workspace import Workspace, workspaces
 from .definition import Exercise, NotYet, Verdict
 from .progress import Progress
@@ -60,7 +60,7 @@ def check(number: str) -> None:
     verdict = judge(one)
     folder = workspaces() / SHELF / ".progress"
     Progress(folder).remember(one.number, verdict.state)
-    show(f"**Exercise {one.number}: {verdict.state}.** {verdict.line}")
+    say(f"**Exercise {one.number}: {verdict.state}.** {verdict.line}")
     if verdict.state != "correct" and "NBGRADER_EXECUTION" in os.environ:
         raise NotCorrect(f"Exercise {one.number}: {verdict.state}. {verdict.line}")
 
@@ -71,7 +71,7 @@ def hint(number: str) -> None:
     at = min(hints_shown[number], len(one.hints) - 1)
     hints_shown[number] += 1
     more = "" if at + 1 < len(one.hints) else f' (The last one. `solution("{number}")` is left.)'
-    show(f"**Hint {at + 1} of {len(one.hints)}.** {one.hints[at]}{more}")
+    say(f"**Hint {at + 1} of {len(one.hints)}.** {one.hints[at]}{more}")
 
 
 def solution(number: str) -> None:
@@ -86,7 +86,7 @@ def solution(number: str) -> None:
         raise WorkbookError(f"The solution of {one.number} is not in this copy of the workbook.")
     cells = json.loads(files[0].read_text("utf-8"))["cells"]
     blocks = [f"```python\n{block}\n```" for block in answers(cells, number)]
-    show("\n\n".join([f"**A solution of {one.number}, {one.title}**", *blocks]))
+    say("\n\n".join([f"**A solution of {one.number}, {one.title}**", *blocks]))
 
 
 def progress(chapter: int | None = None) -> Progress:
@@ -171,10 +171,6 @@ def answers(cells: list[dict[str, object]], number: str) -> list[str]:
     return blocks
 
 
-def show(markdown: str) -> None:
-    """Show a text as Markdown; where there is no notebook, as it is."""
-    from IPython.display import display
-
-    display(  # type: ignore[no-untyped-call]
-        Rich("text/markdown", markdown, re.sub(r"\*\*|`", "", markdown))
-    )
+def say(markdown: str) -> None:
+    """Show a text as Markdown."""
+    show(Rich("text/markdown", markdown, re.sub(r"\*\*|`", "", markdown)))

@@ -1,0 +1,131 @@
+"""Every public function of Flask-Migrate is run by some chapter, with every parameter.
+
+``python tests/test_api_coverage.py`` prints the table: function, parameter, chapters.
+"""
+
+import ast
+import inspect
+from collections.abc import Iterator
+
+import flask_migrate
+from chapters import chapters, code_cells, read
+
+Use = tuple[str, str]  # function, parameter; no parameter for a call as such
+
+SHOWN_ONCE = "the same for every command; chapter 13 gives a folder to those that differ most"
+
+# What no chapter runs, and why.
+NOT_RUN: dict[Use, str] = {}
+
+
+def api() -> set[Use]:
+    """The installed Flask-Migrate: its commands and the methods of Migrate, with parameters."""
+    functions = {
+        name: function
+        for name, function in vars(flask_migrate).items()
+        if inspect.isfunction(function)
+        and inspect.unwrap(function).__module__ == flask_migrate.__name__
+        and name != "catch_errors"
+    }
+    for name, method in vars(flask_migrate.Migrate).items():
+        if inspect.isfunction(method) and name != "call_configure_callbacks":
+            functions["Migrate" if name == "__init__" else f"Migrate.{name}"] = method
+    return {
+        (name, parameter)
+        for name, function in functions.items()
+        for parameter in ["", *parameters(function)]
+    }
+
+
+def parameters(function: object) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+def called(call: ast.Call) -> str:
+    """The function of Flask-Migrate that is called, or a word that is none."""
+    match call.func:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=ast.Name(id="flask_migrate"), attr=name):
+            return name
+        case ast.Attribute(value=value, attr=name) if "migrate" in ast.unparse(value).lower():
+            return f"Migrate.{name}"
+    return ""
+
+
+def uses(source: str) -> Iterator[Use]:
+    """The calls in a cell, those in a text that it writes to a file included."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "(" in node.value:
+            yield from uses(node.value.strip())
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "migrate.configure":
+            yield from [("Migrate.configure", ""), ("Migrate.configure", "f")]
+        if isinstance(node, ast.Call) and (function := called(node)):
+            order = [
+                parameter for name, parameter in sorted_api() if name == function and parameter
+            ]
+            yield function, ""
+            yield from ((function, parameter) for parameter in order[: len(node.args)])
+            known = {keyword.arg for keyword in node.keywords} & {*order}
+            others = {keyword.arg for keyword in node.keywords} - known
+            yield from ((function, parameter) for parameter in known if parameter)
+            if others and "kwargs" in order:
+                yield function, "kwargs"
+
+
+def sorted_api() -> list[Use]:
+    """The functions with their parameters in the order of their signatures."""
+    found = []
+    for name in dict.fromkeys(name for name, _ in api()):
+        function = vars(flask_migrate).get(name) or getattr(
+            flask_migrate.Migrate, name.removeprefix("Migrate.")
+        )
+        found += [(name, ""), *((name, parameter) for parameter in parameters(function))]
+    return found
+
+
+def covered() -> dict[Use, list[str]]:
+    """Each use, and the chapters in which it is run."""
+    found: dict[Use, list[str]] = {}
+    for path in chapters():
+        sources = (cell.source for cell in code_cells(read(path)))
+        bodies = (s.partition("\n")[2] if s.startswith("%%") else s for s in sources)
+        for use in {use for body in bodies for use in uses(body)}:
+            found.setdefault(use, []).append(path.name[:2])
+    return found
+
+
+def test_every_function_and_parameter_is_run() -> None:
+    missing = api() - covered().keys() - NOT_RUN.keys()
+    assert not missing, f"no chapter runs {sorted(missing)}"
+
+
+def test_exceptions_are_needed_and_argued() -> None:
+    assert NOT_RUN.keys() <= api() - covered().keys()
+    assert all(len(reason.split()) >= 4 for reason in NOT_RUN.values())
+
+
+def test_a_new_parameter_would_be_noticed() -> None:
+    assert ("upgrade", "tag") in api()
+    assert ("upgrade", "new_parameter") not in covered()
+
+
+def test_uses_are_found_where_they_are() -> None:
+    cell = 'shop.edit("a.py", "Migrate(app, db)", "Migrate(app, db, compare_type=False, x=1)")'
+    assert {("Migrate", "compare_type"), ("Migrate", "kwargs"), ("Migrate", "app")} <= {*uses(cell)}
+    assert ("upgrade", "sql") in uses('with quiet():\n    upgrade(revision="0001", sql=True)')
+    assert ("upgrade", "") not in uses("alembic.command.upgrade(config)")
+    assert ("Migrate.get_config", "") in uses('app.extensions["migrate"].migrate.get_config()')
+
+
+if __name__ == "__main__":
+    run = covered()
+    for function, parameter in sorted_api():
+        said = ", ".join(run.get((function, parameter), [])) or NOT_RUN.get(
+            (function, parameter), "-"
+        )
+        print(f"{function}({parameter}): {said}")
