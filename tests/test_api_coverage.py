@@ -12,10 +12,30 @@ from chapters import chapters, code_cells, read
 
 Use = tuple[str, str]  # function, parameter; no parameter for a call as such
 
-SHOWN_ONCE = "the same for every command; chapter 13 gives a folder to those that differ most"
-
 # What no chapter runs, and why.
-NOT_RUN: dict[Use, str] = {}
+FOLDER = "the same for every command; chapter 13 gives it to init, revision and Migrate"
+AS_REVISION = "as revision's, in chapter 12: migrate() is revision() with autogenerate"
+AS_UPGRADE = "as upgrade's, in chapter 13"
+AS_MIGRATE = "as Migrate's own, in chapters 9 and 11"
+REFUSED = "Alembic refuses it: there is no SQL of a script that is only being written"
+ONE_FOLDER = "needs several version_locations in alembic.ini; chapter 12 tells what for"
+EMBEDDING = "for programs that run Flask-Migrate, such as the workbook's own kernel.py"
+COMMANDS = (
+    *("branches", "check", "current", "downgrade", "edit", "heads", "history"),
+    *("merge", "migrate", "show", "stamp", "upgrade", "Migrate"),
+)
+NOT_RUN: dict[Use, str] = {
+    **{(command, "directory"): FOLDER for command in COMMANDS},
+    ("Migrate", "command"): "as init_app's, in chapter 13",
+    **{("migrate", p): AS_REVISION for p in ("branch_label", "head", "splice", "version_path")},
+    **{("downgrade", parameter): AS_UPGRADE for parameter in ("tag", "x_arg")},
+    **{("Migrate.init_app", p): AS_MIGRATE for p in ("compare_type", "kwargs", "render_as_batch")},
+    ("migrate", "sql"): REFUSED,
+    ("revision", "sql"): REFUSED,
+    ("revision", "version_path"): ONE_FOLDER,
+    **{("Migrate.configure", parameter): EMBEDDING for parameter in ("", "f")},
+    **{("Migrate.get_config", p): EMBEDDING for p in ("directory", "opts", "x_arg")},
+}
 
 
 def api() -> set[Use]:
@@ -44,6 +64,8 @@ def parameters(function: object) -> list[str]:
 def called(call: ast.Call) -> str:
     """The function of Flask-Migrate that is called, or a word that is none."""
     match call.func:
+        case ast.Name(id="save"):  # chapter 13: save(upgrade, file, ...) is upgrade(sql=True, ...)
+            return ast.unparse(call.args[0])
         case ast.Name(id=name):
             return name
         case ast.Attribute(value=ast.Name(id="flask_migrate"), attr=name):
@@ -65,11 +87,12 @@ def uses(source: str) -> Iterator[Use]:
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "migrate.configure":
             yield from [("Migrate.configure", ""), ("Migrate.configure", "f")]
         if isinstance(node, ast.Call) and (function := called(node)):
-            order = [
-                parameter for name, parameter in sorted_api() if name == function and parameter
-            ]
+            order = [parameter for name, parameter in sorted_api() if name == function][1:]
             yield function, ""
-            yield from ((function, parameter) for parameter in order[: len(node.args)])
+            if function.startswith("Migrate"):  # elsewhere a chapter's own function may be meant
+                yield from ((function, parameter) for parameter in order[: len(node.args)])
+            if ast.unparse(node.func) == "save":
+                yield function, "sql"
             known = {keyword.arg for keyword in node.keywords} & {*order}
             others = {keyword.arg for keyword in node.keywords} - known
             yield from ((function, parameter) for parameter in known if parameter)
