@@ -28,6 +28,7 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+LONGEST_LINE = 100
 REASON = "# Why not compared: "
 UNCOMPARED = re.compile(
     r"NBVAL_(IGNORE_OUTPUT|SKIP|RAISES_EXCEPTION)|PYTEST_VALIDATE_IGNORE_OUTPUT"
@@ -64,6 +65,16 @@ def found(where: Iterator[tuple[str, str, str]], pattern: str, what: str) -> Com
         f"cell {cell}, {kind}: {what}: {hit[0]}"
         for cell, kind, text in where
         if (hit := re.search(pattern, text))
+    ]
+
+
+def long_lines(notebook: NotebookNode) -> Complaints:
+    """Lines of code of which JupyterLab cuts the end off."""
+    return [
+        f"cell {cell.id}: a line of {len(line)} characters: {line}"
+        for cell in code_cells(notebook)
+        for line in cell.source.splitlines()
+        if len(line) > LONGEST_LINE
     ]
 
 
@@ -453,6 +464,7 @@ def over_budget(notebook: NotebookNode) -> dict[str, str]:
 EVERY_NOTEBOOK: tuple[Check, ...] = (
     run_top_to_bottom,
     output_counts,
+    long_lines,
     absolute_paths,
     dates,
     memory_addresses,

@@ -75,6 +75,16 @@ def called(call: ast.Call) -> str:
     return ""
 
 
+def text_of(node: ast.AST) -> str:
+    """The text of a string, a word standing for what an f-string fills in."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(text_of(part) or "something" for part in parts)
+    return ""
+
+
 def uses(source: str) -> Iterator[Use]:
     """The calls in a cell, those in a text that it writes to a file included."""
     try:
@@ -82,8 +92,8 @@ def uses(source: str) -> Iterator[Use]:
     except SyntaxError:
         return
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "(" in node.value:
-            yield from uses(node.value.strip())
+        if "(" in (text := text_of(node)):
+            yield from uses(text.strip())
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "migrate.configure":
             yield from [("Migrate.configure", ""), ("Migrate.configure", "f")]
         if isinstance(node, ast.Call) and (function := called(node)):

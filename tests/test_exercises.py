@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from attempts import RIGHT, WRONG, kernel
 from blanks import STUB, blank, marked
-from chapters import ROOT, blanks, chapters, code_cells, name, read, solutions
+from chapters import NOTEBOOKS, ROOT, blanks, chapters, code_cells, name, prose, read, solutions
 from hygiene import exercise_form, exercise_head, is_blank_of, states
 from nbformat import NotebookNode
 from workbook import WorkbookError
@@ -51,6 +51,19 @@ def test_each_notebook_of_solutions_has_its_chapter_and_its_blank() -> None:
 @each_solution
 def test_two_to_four_each(path: Path) -> None:
     assert 2 <= len(of_chapter(path)) <= 4
+
+
+@pytest.mark.parametrize("path", [NOTEBOOKS / "00_start_here.ipynb", ROOT / "README.md"], ids=name)
+def test_the_map_counts_them(path: Path) -> None:
+    text = prose(read(path)) if path.suffix == ".ipynb" else path.read_text("utf-8")
+    for file in blanks():
+        link = file.relative_to(path.parent).as_posix()
+        assert f"[{len(of_chapter(file))} exercises]({link})" in text
+
+
+@each_solution
+def test_the_chapter_leads_to_them(path: Path) -> None:
+    assert f"](exercises/{path.name})" in prose(read(NOTEBOOKS / path.name))
 
 
 @each_pair

@@ -269,10 +269,14 @@ def test_a_second_edit_does_nothing(shop: Workspace, capsys: pytest.CaptureFixtu
 
 def test_a_difference_is_highlighted() -> None:
     shown = difference("a\n", "b\n", "file.py")._repr_mimebundle_()
-    assert shown == {
-        "text/markdown": "```diff\nfile.py\n-a\n+b\n```",
-        "text/plain": "file.py\n-a\n+b",
-    }
+    assert shown["text/plain"] == "file.py\n-a\n+b"
+    lost, new = re.findall(r'<span style="([^"]+)">[-+]', shown["text/html"])
+    assert lost != new
+
+
+def test_a_difference_escapes_its_lines() -> None:
+    shown = difference("", "a < b\n", "f.py")._repr_mimebundle_()["text/html"]
+    assert "+a &lt; b" in shown
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from difflib import unified_diff
+from html import escape
 from pathlib import Path
 
 from alembic.script import Script
 from sqlalchemy import Inspector
+
+from .frames import TINTS
 
 BASE = "base"
 
@@ -33,6 +36,7 @@ def show(what: Rich) -> None:
     display(what)  # type: ignore[no-untyped-call]
 
 
+CHANGES = {"-": "lost", "+": "new"}
 LANGUAGES = {".py": "python", ".ini": "ini", ".mako": "python", ".sql": "sql"}
 
 
@@ -44,11 +48,17 @@ def source_code(file: Path) -> Rich:
 
 def difference(before: str, after: str, file: str) -> Rich:
     """The lines of a file that an edit took out (-) and put in (+), with those around them."""
-    lines = [*unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)][2:]
-    text = "\n".join([file, *(line.rstrip() for line in lines if not line.startswith("@@"))])
-    if not lines:
-        text = f"{file} (it says so already)"
-    return Rich("text/markdown", f"```diff\n{text}\n```", text)
+    found = [*unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)][2:]
+    lines = [line.rstrip() for line in found if not line.startswith("@@")]
+    title = file if lines else f"{file} (it says so already)"
+    drawn = "\n".join(
+        f'<span style="{TINTS[CHANGES[line[0]]]}">{escape(line)}</span>'
+        if line[:1] in CHANGES
+        else escape(line)
+        for line in lines
+    )
+    html = f"<div><strong>{escape(title)}</strong><pre>{drawn}</pre></div>"
+    return Rich("text/html", html, "\n".join([title, *lines]))
 
 
 def mermaid(lines: Sequence[str], text: str) -> Rich:
