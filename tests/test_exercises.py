@@ -12,6 +12,7 @@ import pytest
 from attempts import RIGHT, WRONG, kernel
 from blanks import STUB, blank, marked
 from chapters import NOTEBOOKS, ROOT, blanks, chapters, code_cells, name, prose, read, solutions
+from flask_migrate import downgrade, migrate, upgrade
 from hygiene import exercise_form, exercise_head, is_blank_of, states
 from nbformat import NotebookNode
 from workbook import WorkbookError
@@ -27,6 +28,7 @@ from workbook.exercises import (
     progress,
     solution,
 )
+from workbook.kernel import quiet
 
 each_solution = pytest.mark.parametrize("path", solutions(), ids=name)
 each_pair = pytest.mark.parametrize("path", [*solutions(), *blanks()], ids=name)
@@ -193,6 +195,17 @@ def test_not_attempted_not_yet_correct(learner: Path, capsys: Printed) -> None:
     assert "Exercise 3.2: correct." in capsys.readouterr().out
 
 
+def test_a_script_that_was_not_run_is_named(learner: Path) -> None:
+    shop = exercise("3.1")
+    with quiet():
+        name = "    name: Mapped[str | None] = mapped_column(String(50))\n"
+        shop.edit("flask_app/models.py", name, name + "    colour: Mapped[str | None]\n")
+        shop.restart()
+        migrate(message="add colour", rev_id="0002")
+    line = judge(find("3.1")).line
+    assert line.endswith('"colour". (The database is at 0001, and 0002 was not run.)')
+
+
 def test_an_exercise_is_put_up_anew(learner: Path) -> None:
     shop = exercise("3.2")
     (shop.path / "flask_app" / "models.py").write_text("nonsense(", "utf-8")
@@ -249,6 +262,41 @@ def test_check_leaves_the_kernel_as_it_was(learner: Path) -> None:
     check("3.1")
     assert state() == before
     assert sys.modules["flask_app"] is flask_app
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("    connect(app)\n", "", "The app has no database"),
+        ("    connect(app)\n", "    1 / 0\n", "The app does not start: ZeroDivisionError"),
+        (
+            "    app.register",
+            "    with app.app_context():\n        db.session.get(Product, 1)\n    app.register",
+            "On an empty database: The app does not start: OperationalError",
+        ),
+    ],
+)
+def test_an_app_that_cannot_be_tried(learner: Path, old: str, new: str, line: str) -> None:
+    """The check says why, and the kernel is as it was."""
+    shop = exercise("3.3")
+    with quiet():
+        downgrade()
+        script = shop.path / "migrations/versions/0002_add_price.py"
+        script.write_text(script.read_text("utf-8").replace("prcie", "price"), "utf-8")
+        upgrade()
+        shop.edit("flask_app/__init__.py", old, new)
+    before = os.getcwd(), [*sys.path], sys.modules["flask_app"]
+    assert line in judge(find("3.3")).line
+    assert (os.getcwd(), [*sys.path], sys.modules["flask_app"]) == before
+
+
+def test_an_app_without_a_database_can_be_left(learner: Path) -> None:
+    shop = exercise("3.1")
+    with quiet():
+        shop.edit("flask_app/__init__.py", "    connect(app)\n", "")
+        shop.edit("flask_app/__init__.py", "    Migrate(app, db)\n", "")
+        shop.restart()
+    exercise("3.1")
 
 
 def test_unknown_numbers(learner: Path) -> None:

@@ -77,6 +77,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("11_what_autogenerate_sees", "cells"): FORTY_ONE,
     ("11_what_autogenerate_sees", "code cells"): FORTY_ONE,
     ("11_what_autogenerate_sees", "words"): FORTY_ONE,
+    ("11_what_autogenerate_sees", "lines in the median code cell"): "a setting, a restart, a trial",
     ("12_team_work", "cells"): TWO_HISTORIES,
     ("12_team_work", "code cells"): TWO_HISTORIES,
     ("12_team_work", "words"): TWO_HISTORIES,

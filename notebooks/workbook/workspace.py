@@ -94,7 +94,8 @@ class Workspace:
         """
         self._stop()
         self._start(database)
-        models = self._app.extensions["sqlalchemy"].Model.registry.mappers  # type: ignore[union-attr]
+        db = self._app.extensions.get("sqlalchemy") if self._app else None
+        models = db.Model.registry.mappers if db else ()
         said = (f"{m.class_.__name__}({', '.join(c.key for c in m.columns)})" for m in models)
         place = "" if database == DATABASE else f", on {database}"
         print(f"The shop runs again, with {', '.join(sorted(said)) or 'no models'}{place}")
@@ -217,13 +218,13 @@ class Workspace:
         self._app = self._context = None
 
     def _state(self) -> str:
-        current = self._current()
-        if not current:
-            return "the app, and no database yet"
+        current = ", ".join(self._current())
         with self._connection() as connection:
-            there = inspect(connection).has_table("products")
-        products = plural(len(self.table("products")), "product") if there else "no products"
-        return f"revision {', '.join(current)}, {products}"
+            tables = inspect(connection).get_table_names()
+        if not tables:
+            return "the app, and no database yet"
+        count = len(self.table("products")) if "products" in tables else 0
+        return f"{f'revision {current}' if current else 'no revision'}, {plural(count, 'product')}"
 
     def _current(self) -> list[str]:
         """The revisions in alembic_version. (Alembic's own answer would come with log lines.)"""
@@ -265,10 +266,10 @@ def start_app(database: str = DATABASE) -> tuple[Flask, AppContext]:
 
 def stop_app(app: Flask, context: AppContext) -> None:
     """Close its connections and pop its context."""
-    db = app.extensions["sqlalchemy"]
-    db.session.remove()
-    for engine in db.engines.values():
-        engine.dispose()
+    if db := app.extensions.get("sqlalchemy"):
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
     context.pop()
 
 

@@ -401,6 +401,22 @@ def test_renames_with_a_column_left_over(shop: Workspace) -> None:
     upgrade()
 
 
+@wrong("8.3", 'After a downgrade to 0002: The table products still has a column "title".')
+def test_renames_with_the_title_left_on_the_way_back(shop: Workspace) -> None:
+    repair(shop, "price there", "price back")
+    upgrade()
+    copy = "\n    op.execute('UPDATE products SET name = title')\n"
+    shop.edit(NAME_SCRIPT, "        batch_op.drop_column('title')\n", copy)
+
+
+@wrong("8.3", 'After a downgrade to 0002: The table products still has a column "cost".')
+def test_renames_with_the_cost_left_on_the_way_back(shop: Workspace) -> None:
+    repair(shop, "name back", "price there")
+    upgrade()
+    copy = "\n    op.execute('UPDATE products SET price = cost')\n"
+    shop.edit(PRICE_SCRIPT, "        batch_op.drop_column('cost')\n", copy)
+
+
 @wrong("8.3", "On an empty database: Models and database do not agree")
 def test_renames_only_where_there_are_rows(shop: Workspace) -> None:
     repair(shop, "name back", "price there", "price back")

@@ -371,6 +371,15 @@ def test_trigger_kept_but_never_made(shop: Workspace) -> None:
     upgrade()
 
 
+@wrong("9.2", "On an empty database: Models and database do not agree")
+def test_unique_only_where_there_are_products(shop: Workspace) -> None:
+    complete(shop)
+    begin = "def upgrade():\n"
+    count = "op.get_bind().scalar(sa.text('SELECT count(*) FROM products'))"
+    shop.edit(UNIQUE_NAMES, begin, f"{begin}    if not {count}:\n        return\n")
+    upgrade()
+
+
 @wrong("9.2", "has lost a row")
 def test_trigger_and_no_fruits(shop: Workspace) -> None:
     complete(shop)

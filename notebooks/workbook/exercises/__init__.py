@@ -137,14 +137,21 @@ def judge(one: Exercise) -> Verdict:
     if contents(here) == contents(started):
         line = "Nothing has changed since the start."
         return Verdict("not attempted", line + uncommitted(here))
+    waiting = ""
     try:
         with trying(here, started) as trial:
+            waiting = trial.waiting
             one.judge(trial)
     except NotYet as missing:
-        return Verdict("not yet", str(missing) + uncommitted(here))
+        return Verdict("not yet", with_reminder(str(missing), waiting) + uncommitted(here))
     except (Exception, SystemExit) as error:
         return Verdict("not yet", f"The check cannot make sense of it: {told(error)}")
     return Verdict("correct", one.shows)
+
+
+def with_reminder(line: str, waiting: str) -> str:
+    """The line, and that a script was not run, unless the line speaks of that itself."""
+    return line if "fails: " in line or "The database is at" in line else line + waiting
 
 
 def uncommitted(path: Path) -> str:

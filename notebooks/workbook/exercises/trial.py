@@ -35,24 +35,43 @@ class Trial:
     """A copy of a workspace with its app running; the workspace itself is never touched.
 
     ``path`` is the copy's folder, and the current one. ``start`` holds the tables as the
-    exercise put them up. Verbs that begin with ``need`` raise NotYet, with a line for the
-    learner, if their thing is not there; so do the commands if they fail.
+    exercise put them up; ``waiting`` tells of scripts that were not run. Verbs that begin
+    with ``need`` raise NotYet, with a line for the learner, if their thing is not there; so
+    do the commands if they fail.
     """
 
     def __init__(self, path: Path, start: Snapshot, scripts_at_start: Iterable[str]) -> None:
         self.path, self.start = path, start
+        self._is_open = False
         self.scripts_at_start = frozenset(scripts_at_start)
         self._serve(DATABASE)
+        self.waiting = self._waiting()
+
+    def _waiting(self) -> str:
+        """A reminder that a script was not run: then the database lacks what it makes."""
+        try:
+            here, heads = self.current, self.heads
+        except NotYet:
+            return ""
+        missing = ", ".join(sorted({*heads} - {*here}))
+        said = f" (The database is at {', '.join(here) or 'base'}, and {missing} was not run.)"
+        return said if missing else ""
 
     def _serve(self, database: str) -> None:
         try:
             self.app, self._context = start_app(database)
         except (Exception, SystemExit) as error:
             raise NotYet(f"The app does not start: {told(error)}") from error
+        self._is_open = True
+        if "sqlalchemy" not in self.app.extensions:
+            self.close()
+            raise NotYet("The app has no database: connect(app) is missing.")
 
     def close(self) -> None:
-        """Stop the copy's app."""
-        stop_app(self.app, self._context)
+        """Stop the copy's app, if it runs."""
+        if self._is_open:
+            self._is_open = False
+            stop_app(self.app, self._context)
 
     # --- Looking ---
 
@@ -148,8 +167,8 @@ class Trial:
         """Within the block, be on a new database: a colleague's, or the test suite's."""
         self.close()
         (self.path / "instance" / "colleague.db").unlink(missing_ok=True)
-        self._serve("sqlite:///colleague.db")
         try:
+            self._serve("sqlite:///colleague.db")
             yield
         finally:
             self.close()
@@ -198,7 +217,8 @@ class Trial:
         """The history has one head; returns it."""
         heads = self.heads
         need(heads, "There is no script yet.")
-        need(len(heads) == 1, f"The history has {plural(len(heads), 'head')}, {', '.join(heads)}.")
+        said = f"The history has {plural(len(heads), 'head')}, {', '.join(sorted(heads))}."
+        need(len(heads) == 1, said)
         return heads[0]
 
     def need_at_head(self) -> None:
@@ -241,12 +261,12 @@ class Trial:
 
     def need_from_empty(self) -> None:
         """All scripts run on an empty database too, and make what the models say."""
-        with self.empty_database():
-            try:
+        try:
+            with self.empty_database():
                 self.upgrade()
                 self.need_models_agree()
-            except NotYet as reason:
-                raise NotYet(f"On an empty database: {reason}") from reason
+        except NotYet as reason:
+            raise NotYet(f"On an empty database: {reason}") from reason
 
 
 def told(error: BaseException) -> str:
@@ -319,16 +339,12 @@ def trying(workspace: Path, started: Path) -> Iterator[Trial]:
         copy = Path(scratch).resolve() / "copy"
         copy_workspace(workspace, copy)
         learners = forget_app()
-        trial = None
         try:
             os.chdir(copy)
             sys.path.insert(0, str(copy))
-            with quiet():
-                trial = Trial(copy, tables(started), revisions(started))
+            with quiet(), closing(Trial(copy, tables(started), revisions(started))) as trial:
                 yield trial
         finally:
-            if trial:
-                trial.close()
             forget_app()
             sys.modules.update(learners)
             sys.path[:] = path
