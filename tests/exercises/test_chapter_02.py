@@ -200,6 +200,21 @@ def test_customers_without_upgrade(shop: Workspace) -> None:
     migrate(message="customers", rev_id="0001")
 
 
+@wrong("2.2", "customers and the script does not: restart, delete the script, migrate again.")
+def test_the_restart_forgotten(shop: Workspace) -> None:
+    file = Path(MODELS)
+    file.write_text(file.read_text("utf-8") + CUSTOMER, "utf-8")
+    migrate(message="customers", rev_id="0001")
+
+
+@wrong("2.2", "customers and the script does not: restart, migrate and upgrade again.")
+def test_the_restart_forgotten_and_upgraded(shop: Workspace) -> None:
+    file = Path(MODELS)
+    file.write_text(file.read_text("utf-8") + CUSTOMER, "utf-8")
+    first_migration()
+    shop.restart()
+
+
 @wrong("2.2", "no row with the name Ada. (The session has changes")
 def test_customers_without_commit(shop: Workspace) -> None:
     add_model(shop)
@@ -230,6 +245,20 @@ def test_names_of_another_length(shop: Workspace) -> None:
     first_migration()
     add_customers(*CUSTOMERS)
     commit()
+
+
+@wrong("2.2", "may be NULL")
+def test_names_that_are_required(shop: Workspace) -> None:
+    add_model(shop, CUSTOMER.replace("str | None", "str"))
+    first_migration()
+    add_customers(*CUSTOMERS)
+    commit()
+
+
+@wrong("2.2", "at most 80 characters")
+def test_names_of_any_length(shop: Workspace) -> None:
+    add_model(shop, CUSTOMER.replace("String(80)", "String"))
+    first_migration()
 
 
 @wrong("2.2", "The key of customers should be id.")
@@ -270,6 +299,18 @@ def test_two_scripts_and_sql(shop: Workspace) -> None:
         statement = db.text("INSERT INTO customers (name) VALUES (:name)")
         db.session.execute(statement, {"name": name})
     db.session.commit()
+
+
+@right("2.2")
+def test_the_restart_forgotten_and_made_good(shop: Workspace) -> None:
+    test = Path(MODELS).read_text("utf-8") + CUSTOMER
+    Path(MODELS).write_text(test, "utf-8")
+    migrate(message="customers", rev_id="0001")
+    shop.restart()
+    next(Path("migrations/versions").glob("0001*.py")).unlink()
+    first_migration()
+    add_customers(*CUSTOMERS)
+    commit()
 
 
 @right("2.2")

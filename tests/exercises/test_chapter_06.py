@@ -49,7 +49,10 @@ def test_stamped_to_quieten_migrate(shop: Workspace) -> None:
     stamp()
 
 
-@wrong("6.1", "On another database that is at 0001: upgrade")
+@wrong(
+    "6.1",
+    "On another database that is at 0001: Nothing is there but what scripts have made: upgrade",
+)
 def test_stamped_and_generated(shop: Workspace) -> None:
     stamp()
     migrate(message="both", rev_id="0003")
@@ -123,10 +126,11 @@ def test_the_waiting_script_extended(shop: Workspace) -> None:
 # --- 6.2 ---
 
 HEADS = """\
-    config = current_app.extensions["migrate"].migrate.get_config()
+    extension = current_app.extensions["migrate"]
+    config = extension.migrate.get_config()
     heads = ScriptDirectory.from_config(config).get_heads()
     with db.engine.connect() as connection:
-        context = MigrationContext.configure(connection)
+        context = MigrationContext.configure(connection, opts=extension.configure_args)
         current = context.get_current_heads()
         changes = compare_metadata(context, db.metadata)
 """
@@ -153,6 +157,14 @@ test_no_answer = wrong("6.2", "models agree, and is_ready() says None.")(
 )
 test_revisions_only = wrong("6.2", "a column that the table lacks, and is_ready() says True.")(
     write(HEADS + "    return set(heads) == set(current)\n")
+)
+test_the_settings_ignored = wrong(
+    "6.2", "The model has a default that the table lacks, and is_ready() says True."
+)(
+    write(
+        HEADS.replace(", opts=extension.configure_args", "")
+        + "    return set(heads) == set(current) and not changes\n"
+    )
 )
 test_tables_only = wrong("6.2", "A script waits, and is_ready() says True.")(
     write(HEADS + "    return not changes\n")

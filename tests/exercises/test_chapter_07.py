@@ -181,7 +181,7 @@ def test_currency_of_any_length(shop: Workspace) -> None:
     upgrade()
 
 
-@wrong("7.1", "The database is at 0001, not at 0002.")
+@wrong("7.1", "The database is at 0001, and the column currency is there already")
 def test_currency_by_hand(shop: Workspace) -> None:
     generate(shop, CURRENCY, "currency")
     run("ALTER TABLE products ADD COLUMN currency VARCHAR(3) NOT NULL DEFAULT 'EUR'")
@@ -268,7 +268,7 @@ def test_slug_with_the_leftover_in_the_way(shop: Workspace) -> None:
         upgrade()
 
 
-@wrong("7.2", "The database is at 0001, not at 0002")
+@wrong("7.2", "The database is at 0001, and the column slug is there already")
 def test_slug_of_the_name_alone(shop: Workspace) -> None:
     """The two apples have the same, and the upgrade stops halfway."""
     script = generate(shop, SLUG, "slug")
@@ -283,6 +283,15 @@ def test_slug_not_in_lower_case(shop: Workspace) -> None:
     script = generate(shop, SLUG, "slug")
     update = SLUGS.replace("lower(name)", "name")
     shop.edit(script, "nullable=False))", fill_then_tighten(update, "slug", 80))
+    upgrade()
+
+
+@wrong("7.2", "The slug should be a text of at most 80 characters.")
+def test_slug_of_any_length(shop: Workspace) -> None:
+    script = generate(shop, SLUG.replace("String(80), ", ""), "slug")
+    shop.edit(
+        script, "nullable=False))", fill_then_tighten(SLUGS, "slug", 80).replace("(80)", "()")
+    )
     upgrade()
 
 
@@ -411,7 +420,7 @@ def test_slug_by_a_unique_index_and_python(shop: Workspace) -> None:
 # --- 7.3 ---
 
 
-@wrong("7.3", "The database is at 0001, not at 0002")
+@wrong("7.3", "The database is at 0001, and the column price is there already")
 def test_price_filled_by_hand(shop: Workspace) -> None:
     run(APPLES, OTHERS)
 
@@ -427,7 +436,7 @@ def test_price_filled_and_stamped(shop: Workspace) -> None:
     stamp(revision="0002")
 
 
-@wrong("7.3", "The database is at 0001, not at 0002")
+@wrong("7.3", "The database is at 0001, and the column price is there already")
 def test_price_only_in_the_script(shop: Workspace) -> None:
     shop.edit(PRICE, f'"{APPLES}")', f'"{APPLES}")\n    op.execute("{OTHERS}")')
     with suppress(OperationalError):
@@ -439,11 +448,28 @@ def test_price_only_the_column_dropped(shop: Workspace) -> None:
     run("ALTER TABLE products DROP COLUMN price")
 
 
-@wrong("7.3", "In another shop, which is at 0001 and has products: upgrade")
+@wrong("7.3", "In another shop, which is at 0001 and has products, one without a name: upgrade")
 def test_price_for_the_rows_of_this_shop(shop: Workspace) -> None:
     more = " OR ".join(f"name = '{name}'" for name in ("Orange", "Banana"))
     update = f'op.execute("UPDATE products SET price = 100 WHERE {more}")'
     shop.edit(PRICE, f'"{APPLES}")', f'"{APPLES}")\n    {update}')
+    run("ALTER TABLE products DROP COLUMN price")
+    upgrade()
+
+
+@wrong("7.3", "products, one without a name: upgrade")
+def test_price_for_what_has_another_name(shop: Workspace) -> None:
+    """NULL is not unequal to Apple."""
+    update = "UPDATE products SET price = 100 WHERE name != 'Apple'"
+    shop.edit(PRICE, f'"{APPLES}")', f'"{APPLES}")\n    op.execute("{update}")')
+    run("ALTER TABLE products DROP COLUMN price")
+    upgrade()
+
+
+@wrong("7.3", "A product without a name should cost 100; the table says 0")
+def test_price_free_for_what_has_no_name(shop: Workspace) -> None:
+    update = "UPDATE products SET price = iif(name IS NULL, 0, 100) WHERE price IS NULL"
+    shop.edit(PRICE, f'"{APPLES}")', f'"{APPLES}")\n    op.execute("{update}")')
     run("ALTER TABLE products DROP COLUMN price")
     upgrade()
 
@@ -479,7 +505,7 @@ def test_price_may_be_null_in_the_model(shop: Workspace) -> None:
     upgrade()
 
 
-@wrong("7.3", "In another shop, which is at 0001 and has products: upgrade")
+@wrong("7.3", "In another shop, which is at 0001 and has products, one without a name: upgrade")
 def test_price_first_step_taken_out_for_good(shop: Workspace) -> None:
     """Here it runs: the column is there already."""
     add = "        batch_op.add_column(sa.Column('price', sa.Integer(), nullable=True))\n"
@@ -488,7 +514,7 @@ def test_price_first_step_taken_out_for_good(shop: Workspace) -> None:
     upgrade()
 
 
-@wrong("7.3", "In another shop, which is at 0001 and has products: upgrade")
+@wrong("7.3", "In another shop, which is at 0001 and has products, one without a name: upgrade")
 def test_price_with_the_rows_out_of_the_way(shop: Workspace) -> None:
     """The shop is emptied, upgraded, and filled again."""
     run("DELETE FROM products", "ALTER TABLE products DROP COLUMN price")
@@ -525,7 +551,7 @@ def test_price_with_a_default_in_the_model(shop: Workspace) -> None:
     upgrade()
 
 
-@wrong("7.3", "In another shop, which is at 0001 and has products: Pear should cost 100")
+@wrong("7.3", "products, one without a name: Pear should cost 100")
 def test_price_free_for_what_is_not_sold_here(shop: Workspace) -> None:
     update = OTHERS.replace("100", "iif(name IN ('Orange', 'Banana'), 100, 0)")
     shop.edit(PRICE, f'"{APPLES}")', f'"{APPLES}")\n    op.execute("{update}")')
@@ -565,4 +591,15 @@ def test_price_by_a_default_that_is_dropped(shop: Workspace) -> None:
     shop.edit(PRICE, "nullable=True))", "nullable=False, server_default='100'))")
     shop.edit(PRICE, "existing_type=sa.Integer(), nullable=False", "server_default=None")
     run("ALTER TABLE products DROP COLUMN price")
+    upgrade()
+
+
+@right("7.3")
+def test_price_with_a_first_step_that_looks(shop: Workspace) -> None:
+    """Nothing is undone by hand: the script adds the column where it is not there yet."""
+    add = "        batch_op.add_column("
+    look = "sa.inspect(op.get_bind()).get_columns('products')"
+    there = f"        if 'price' not in [column['name'] for column in {look}]:\n    "
+    shop.edit(PRICE, add, there + add)
+    shop.edit(PRICE, f'"{APPLES}")', f'"{APPLES}")\n    op.execute("{OTHERS}")')
     upgrade()

@@ -371,6 +371,12 @@ def test_renames_with_the_old_one_overlooked(shop: Workspace) -> None:
     upgrade()
 
 
+@wrong("8.3", "should be Apple, and is NULL. The price of product 1 should be 120")
+def test_renames_with_the_way_there_of_the_price_only(shop: Workspace) -> None:
+    repair(shop, "price there")
+    upgrade()
+
+
 @wrong("8.3", "After a downgrade to 0002: The price of product 1 should be 120, and is NULL.")
 def test_renames_without_the_way_back_of_the_price(shop: Workspace) -> None:
     repair(shop, "name back", "price there")

@@ -91,6 +91,19 @@ def test_split_at_the_wrong_place(shop: Workspace) -> None:
     split(shop, SPLIT_SOME.replace("- 1)", ")"), JOIN)
 
 
+@wrong("10.1", 'Product 4 should be "Half/half" with NULL; the table says "Half" with "half"')
+def test_split_at_any_slash(shop: Workspace) -> None:
+    up = """
+    op.execute('''
+        UPDATE products SET
+            unit = trim(substr(name, instr(name, '/') + 1)),
+            name = trim(substr(name, 1, instr(name, '/') - 1))
+        WHERE instr(name, '/')
+    ''')
+"""
+    split(shop, up, JOIN)
+
+
 @wrong("10.1", 'After a downgrade to 0002: Product 1 should be "Apple / kg" with NULL')
 def test_a_way_back_for_one_row(shop: Workspace) -> None:
     down = "UPDATE products SET name = 'Salt / 100 g', unit = NULL WHERE name = 'Salt'"
@@ -189,6 +202,12 @@ def test_a_refusal_by_mistake(shop: Workspace) -> None:
     shop.edit(NAMES, "pass", 'raise CannotBeUndone("The old names are lost.")')
 
 
+@wrong("10.2", "The step back from 0004 fails, but by mistake: ZeroDivisionError")
+def test_a_refusal_by_a_sum(shop: Workspace) -> None:
+    shop.edit(CODES, "pass", CUT)
+    shop.edit(NAMES, "pass", "1 / 0")
+
+
 @wrong("10.2", "The step back from 0004 refuses, but does not say why")
 def test_a_refusal_without_a_sentence(shop: Workspace) -> None:
     shop.edit(CODES, "pass", CUT)
@@ -266,13 +285,22 @@ def test_the_script_deleted(shop: Workspace) -> None:
     shop.edit("migrations/versions/0004_add_price.py", "= '0003'", "= '0002'")
 
 
-@wrong("10.3", "As soon as the app has other models")
+@wrong("10.3", "0003_fill_initial.py still imports from flask_app.")
 def test_only_the_columns_of_the_model_named(shop: Workspace) -> None:
     columns = "products.c.id, products.c.name"
     shop.edit(INITIALS, "sa.select(products)", f"sa.select({columns})")
 
 
-@wrong("10.3", "As soon as the app has other models")
+@wrong("10.3", "As soon as the app has other models: upgrade")
+def test_the_table_asked_of_the_app(shop: Workspace) -> None:
+    shop.edit(INITIALS, IMPORT, "\nfrom flask import current_app\n")
+    table = "current_app.extensions['sqlalchemy'].metadata.tables['products']"
+    shop.edit(INITIALS, "Product.__table__", table)
+    columns = "products.c.id, products.c.name"
+    shop.edit(INITIALS, "sa.select(products)", f"sa.select({columns})")
+
+
+@wrong("10.3", "0003_fill_initial.py still imports from flask_app.")
 def test_the_script_moved_to_the_end(shop: Workspace) -> None:
     shop.edit("migrations/versions/0004_add_price.py", "= '0003'", "= '0002'")
     shop.edit(INITIALS, "= '0002'", "= '0004'")
@@ -297,6 +325,17 @@ def test_a_loop_that_forgets_null(shop: Workspace) -> None:
     shop.edit(INITIALS, "if product.name:", "if True:")
 
 
+@wrong("10.3", 'After a downgrade to 0002: Product 1 should be "kiwi" with NULL')
+def test_the_way_back_emptied(shop: Workspace) -> None:
+    own_table(shop)
+    shop.edit(INITIALS, "op.execute(sa.update(products).values(initial=None))", "pass")
+
+
+@wrong("10.3", 'Product 4 should be "" with NULL; the table says "" with ""')
+def test_an_initial_for_an_empty_name(shop: Workspace) -> None:
+    one_statement("")
+
+
 @wrong("10.3", "The database is at 0002, not at 0004")
 def test_stamped_too_low(shop: Workspace) -> None:
     own_table(shop)
@@ -308,14 +347,19 @@ def own_table(shop: Workspace) -> None:
     shop.edit(INITIALS, LIVE_TABLE, OWN_TABLE)
 
 
-@right("10.3")
-def test_one_statement(shop: Workspace) -> None:
+def one_statement(where: str) -> None:
+    """The script with an UPDATE for the rows of this condition."""
     text = Path(INITIALS).read_text("utf-8")
     text = text.replace(IMPORT, "").replace(LIVE_TABLE, "")
-    up = '    op.execute("UPDATE products SET initial = upper(substr(name, 1, 1))")\n'
+    up = f'    op.execute("UPDATE products SET initial = upper(substr(name, 1, 1)){where}")\n'
     down = '    op.execute("UPDATE products SET initial = NULL")\n'
     text = text[: text.index("def upgrade")]
     Path(INITIALS).write_text(f"{text}def upgrade():\n{up}\n\ndef downgrade():\n{down}", "utf-8")
+
+
+@right("10.3")
+def test_one_statement(shop: Workspace) -> None:
+    one_statement(" WHERE name <> ''")
 
 
 @right("10.3")

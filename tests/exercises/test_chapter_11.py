@@ -17,6 +17,7 @@ DROP_SCRIPT = "migrations/versions/0002_add_price.py"
 BATCH = "    with op.batch_alter_table('products') as batch_op:\n        batch_op."
 CREATE = f"{BATCH}create_check_constraint('not_negative', 'price >= 0')"
 DROP = f"{BATCH}drop_constraint('not_negative', type_='check')"
+RULE = "ck_products_not_negative"
 LOCAL_IMPORT = "    from .models import Product\n"
 ONLY_TABLES = 'lambda name, kind, parents: kind != "table" or name not in ("sold", "price")'
 
@@ -153,13 +154,46 @@ def test_rule_and_a_column_too_many(shop: Workspace) -> None:
     in_a_script(shop, CREATE, DROP)
 
 
+@wrong("11.1", "A price of 1000000 is refused, and only those below 0 should be.")
+def test_rule_with_an_upper_end(shop: Workspace) -> None:
+    in_the_model(shop, CHECK.replace(">= 0", "BETWEEN 0 AND 1000"))
+    in_a_script(shop, CREATE.replace(">= 0", "BETWEEN 0 AND 1000"), DROP)
+
+
+@wrong(
+    "11.1",
+    "The database calls the rule ck_products_other, the model ck_products_not_negative.",
+)
+def test_rule_by_two_names(shop: Workspace) -> None:
+    in_the_model(shop)
+    in_a_script(
+        shop, CREATE.replace("not_negative", "other"), DROP.replace("not_negative", "other")
+    )
+
+
+@wrong("11.1", "The database calls the rule ck_products_ck_products_not_negative, the model")
+def test_rule_by_its_full_name_in_the_script(shop: Workspace) -> None:
+    in_the_model(shop)
+    in_a_script(shop, CREATE.replace("'not_", "'ck_products_not_"), DROP)
+
+
+@wrong("11.1", "The price is refused, but not by a CHECK of the table products.")
+def test_rule_by_a_trigger(shop: Workspace) -> None:
+    in_the_model(shop)
+    trigger = (
+        "CREATE TRIGGER rule BEFORE INSERT ON products WHEN NEW.price < 0"
+        " BEGIN SELECT RAISE(ABORT, 'below 0'); END"
+    )
+    in_a_script(shop, f'    op.execute("{trigger}")', '    op.execute("DROP TRIGGER rule")')
+
+
 @right("11.1")
-def test_rule_by_other_names(shop: Workspace) -> None:
-    in_the_model(shop, '    __table_args__ = (db.CheckConstraint("NOT price < 0", name="rule"),)\n')
+def test_rule_in_other_words(shop: Workspace) -> None:
+    in_the_model(shop, CHECK.replace("price >= 0", "NOT price < 0"))
     in_a_script(
         shop,
-        f"{BATCH}create_check_constraint('other', 'price > -1')",
-        f"{BATCH}drop_constraint('ck_products_other')",
+        CREATE.replace("price >= 0", "price > -1"),
+        f"{BATCH}drop_constraint('ck_products_not_negative')",
     )
 
 
@@ -183,7 +217,7 @@ def test_rule_by_sql(shop: Workspace) -> None:
         "ALTER TABLE new RENAME TO products",
     ]
     without = "".join(map(statement.format, steps))
-    steps[0] = f"CREATE TABLE new ({columns}, CONSTRAINT rule CHECK (price >= 0))"
+    steps[0] = f"CREATE TABLE new ({columns}, CONSTRAINT {RULE} CHECK (price >= 0))"
     in_a_script(shop, "".join(map(statement.format, steps)), without)
 
 
@@ -274,6 +308,16 @@ def test_neighbours_and_all_that_has_no_model(shop: Workspace) -> None:
 @wrong("11.2", "whose model was removed would stay unnoticed")
 def test_neighbours_and_all_but_products(shop: Workspace) -> None:
     set_up(shop, 'include_name=lambda name, kind, parents: kind != "table" or name == "products"')
+    add_stock()
+
+
+@wrong("11.2", "An index of the shop's own that was taken out of its model would stay unnoticed.")
+def test_neighbours_and_all_but_tables_and_columns(shop: Workspace) -> None:
+    set_up(
+        shop,
+        "include_object=lambda thing, name, kind, reflected, other:"
+        ' kind == "column" or (kind == "table" and name not in {"sold", "price"})',
+    )
     add_stock()
 
 
@@ -449,6 +493,16 @@ def test_drop_stamped(shop: Workspace) -> None:
     import_again(shop)
     speak_again(shop)
     stamp(revision="0002")
+
+
+@wrong("11.3", "A table of the shop's own whose model was removed would stay unnoticed.")
+def test_drop_deleted_and_every_drop_hidden(shop: Workspace) -> None:
+    import_again(shop)
+    every = (
+        "include_object=lambda o, name, kind, reflected, other: not (reflected and other is None)"
+    )
+    shop.edit(FACTORY, SILENCED, f"Migrate(app, db, {every})")
+    migrate_anew(shop)
 
 
 @wrong("11.3", "On an empty database: upgrade")

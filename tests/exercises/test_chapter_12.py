@@ -5,7 +5,7 @@ from pathlib import Path
 from attempts import right, wrong
 from flask_migrate import downgrade, merge, migrate, revision, stamp, upgrade
 from workbook import Workspace, expect_error
-from workbook.exercises.chapter_12 import CAPITALS, THREE, write_script
+from workbook.exercises.chapter_12 import CAPITALS, REFUSE, THREE, write_script
 
 ADD = {
     revision: f"migrations/versions/{revision}_add_{what}.py" for revision, what in THREE.items()
@@ -65,7 +65,7 @@ def test_three_scripts_made_into_one(shop: Workspace) -> None:
     upgrade()
 
 
-@wrong("12.1", "The script 0003 does not add the colour any more")
+@wrong("12.1", 'On another database that is at 0002: The table products has no column "colour"')
 def test_two_scripts_emptied(shop: Workspace) -> None:
     for script in ADD.values():
         Path(script).unlink()
@@ -88,17 +88,29 @@ def test_the_shop_begun_anew(shop: Workspace) -> None:
     upgrade()
 
 
-@right("12.1")
+@wrong("12.1", 'On another database that is at 0003: The table products has no column "price"')
 def test_two_rebased(shop: Workspace) -> None:
     follow(shop, ADD["0003"], "0001", "0002")
     follow(shop, ADD["0004"], "0001", "0003")
     upgrade()
 
 
-@right("12.1")
+@wrong("12.1", 'On another database that is at 0002: The table products has no column "colour"')
 def test_rebased_the_other_way_round(shop: Workspace) -> None:
     follow(shop, ADD["0003"], "0001", "0004")
     follow(shop, ADD["0002"], "0001", "0003")
+    upgrade()
+
+
+@wrong("12.1", 'On another database that is at 0002: The table products has no column "colour"')
+def test_a_script_made_into_the_merge(shop: Workspace) -> None:
+    shop.edit(ADD["0002"], "down_revision = '0001'", "down_revision = ('0003', '0004')")
+    upgrade()
+
+
+@right("12.1")
+def test_merged_by_hand(shop: Workspace) -> None:
+    revision(head=[*THREE], message="by hand", rev_id="0009")
     upgrade()
 
 
@@ -119,17 +131,55 @@ def test_only_the_name_corrected(shop: Workspace) -> None:
     upgrade(revision="heads")
 
 
-@wrong("12.2", "Product 1 should have the title APPLE; the table says Apple")
+NO_COLUMN = 'upgrade(revision="heads") fails: OperationalError: no such column: name.'
+
+
+@wrong("12.2", f"On an empty database: {NO_COLUMN}")
 def test_only_rebased(shop: Workspace) -> None:
     follow(shop, BENS, "0001", "0002")
     with expect_error("OperationalError"):
         upgrade()
 
 
-@wrong("12.2", "Product 1 should have the title APPLE; the table says Apple")
+@wrong("12.2", f"On another database that is at 0002: {NO_COLUMN}")
+def test_merged_only(shop: Workspace) -> None:
+    with expect_error("OperationalError"):
+        merge_and_upgrade()
+
+
+@wrong("12.2", f"On another database that is at 0002: {NO_COLUMN}")
 def test_merged_and_stamped_in_the_shop(shop: Workspace) -> None:
     merge(revisions="heads", message="merge", rev_id="0004")
     stamp(purge=True)
+
+
+@wrong("12.2", "Product 1 should have the title APPLE; the table says Apple.")
+def test_mended_and_not_run(shop: Workspace) -> None:
+    follow(shop, BENS, "0001", "0002")
+    shop.edit(BENS, CAPITALS, OF_TITLE)
+
+
+@wrong("12.2", "On another database that is at 0002: Product 41 should have the title KIWI")
+def test_only_the_rows_of_the_shop(shop: Workspace) -> None:
+    follow(shop, BENS, "0001", "0002")
+    shop.edit(BENS, CAPITALS, OF_TITLE.replace('(title)"', '(title) WHERE id < 4"'))
+    upgrade()
+
+
+@wrong("12.2", "The capitals can be downgraded, but the small letters do not come back.")
+def test_the_refusal_given_up(shop: Workspace) -> None:
+    follow(shop, BENS, "0001", "0002")
+    shop.edit(BENS, CAPITALS, OF_TITLE)
+    shop.edit(BENS, REFUSE, "    pass\n")
+    upgrade()
+
+
+@wrong("12.2", "0003_capitals.py still imports from flask_app.")
+def test_the_capitals_by_the_model(shop: Workspace) -> None:
+    follow(shop, BENS, "0001", "0002")
+    by_model = "op.execute(sa.update(Product).values(title=sa.func.upper(Product.title)))"
+    shop.edit(BENS, CAPITALS, f"    from flask_app import Product\n\n    {by_model}\n")
+    upgrade()
 
 
 @wrong("12.2", "On another database that is at 0002: upgrade")
@@ -140,14 +190,14 @@ def test_merged_after_a_step_back(shop: Workspace) -> None:
     merge_and_upgrade()
 
 
-@wrong("12.2", "On another database that is at 0002: Product 1 should have the title KIWI")
+@wrong("12.2", "On another database that is at 0002: Product 41 should have the title KIWI")
 def test_the_rename_rebased_onto_the_capitals(shop: Workspace) -> None:
     downgrade()
     follow(shop, "migrations/versions/0002_rename_name.py", "0001", "0003")
     upgrade()
 
 
-@wrong("12.2", "On another database that is at 0002: Product 1 should have the title KIWI")
+@wrong("12.2", "On another database that is at 0002: Product 41 should have the title KIWI")
 def test_the_capitals_put_in_by_hand(shop: Workspace) -> None:
     follow(shop, BENS, "0001", "0002")
     shop.edit(BENS, CAPITALS, "    pass\n")
@@ -155,13 +205,13 @@ def test_the_capitals_put_in_by_hand(shop: Workspace) -> None:
     run_by_hand("UPDATE products SET title = upper(title)")
 
 
-@wrong("12.2", "On another database that is at 0002: Product 1 should have the title KIWI")
+@wrong("12.2", "On another database that is at 0002: Product 41 should have the title KIWI")
 def test_bens_script_deleted(shop: Workspace) -> None:
     Path(BENS).unlink()
     run_by_hand("UPDATE products SET title = upper(title)")
 
 
-@wrong("12.2", "On another database that is at 0001: Product 1 should have the title KIWI")
+@wrong("12.2", "On another database that is at 0001: Product 41 should have the title KIWI")
 def test_only_what_the_shop_has_is_looked_for(shop: Workspace) -> None:
     """The order is right, but the rename begins with an empty table."""
     follow(shop, BENS, "0001", "0002")
@@ -210,6 +260,7 @@ def test_bens_script_written_anew(shop: Workspace) -> None:
     revision(message="capitals", rev_id="0005")
     script = "migrations/versions/0005_capitals.py"
     shop.edit(script, "def upgrade():\n    pass\n", f"def upgrade():\n{OF_TITLE}")
+    shop.edit(script, "def downgrade():\n    pass\n", f"def downgrade():\n{REFUSE}")
     upgrade()
 
 

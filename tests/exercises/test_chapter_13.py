@@ -84,6 +84,12 @@ def test_release_with_the_log(shop: Workspace) -> None:
     Path(RELEASE).write_text(log + Path(RELEASE).read_text("utf-8"), "utf-8")
 
 
+@wrong("13.1", "release.sql is not UTF-8 (PowerShell's > writes UTF-16).")
+def test_release_by_powershell(shop: Workspace) -> None:
+    save("0002:0003")
+    Path(RELEASE).write_text(Path(RELEASE).read_text("utf-8"), "utf-16")
+
+
 @wrong("13.1", 'When the DBA has run your SQL: The table products has no column "stock".')
 def test_release_that_is_empty(shop: Workspace) -> None:
     save("0003:0003")
@@ -194,10 +200,25 @@ def test_update_for_the_dba_only(shop: Workspace) -> None:
     shop.edit(CODE_SCRIPT, LOOP, branch + UPDATE.lstrip("\n"))
 
 
-@wrong("13.2", "duplicate column name: code")
+STILL = 'After a downgrade to 0001: The table products still has a column "code".'
+
+
+@wrong("13.2", STILL)
 def test_update_with_an_empty_downgrade(shop: Workspace) -> None:
     shop.edit(CODE_SCRIPT, LOOP, UPDATE)
     shop.edit(CODE_SCRIPT, "        batch_op.drop_column('code')", "        pass")
+
+
+@wrong("13.2", STILL)
+def test_update_tried_out_with_an_empty_downgrade(shop: Workspace) -> None:
+    shop.edit(CODE_SCRIPT, LOOP, UPDATE)
+    shop.edit(CODE_SCRIPT, "        batch_op.drop_column('code')", "        pass")
+    upgrade()
+
+
+@wrong("13.2", 'A product without a name should have the code NULL; the table says "".')
+def test_update_that_gives_the_nameless_an_empty_code(shop: Workspace) -> None:
+    shop.edit(CODE_SCRIPT, LOOP, UPDATE.replace("substr(name", "substr(coalesce(name, '')"))
 
 
 @wrong("13.2", "The DBA's sqlite3 stops in your SQL: no such column: code.")
@@ -246,6 +267,15 @@ def test_update_in_a_script_of_its_own(shop: Workspace) -> None:
 
 
 # --- 13.3 Half a release ---
+
+
+@wrong("13.3", "Products are without a unit: Apple, Orange, Banana. (Committed?)")
+def test_half_not_committed(shop: Workspace) -> None:
+    stamp(revision="0002")
+    from flask_app import db
+
+    db.session.execute(db.text(INDEX))
+    db.session.execute(db.text(KILOS))
 
 
 @wrong("13.3", "Products are without a unit: Apple, Orange, Banana.")

@@ -1,6 +1,9 @@
 """The exercises of chapter 2, The first migration."""
 
+from typing import Any
+
 from flask_migrate import init
+from sqlalchemy import String
 
 from ..workspace import Workspace
 from .definition import Exercise, need
@@ -47,14 +50,34 @@ def judge_customers(trial: Trial) -> None:
     need("products" in known, "The app has lost its model Product: it should sell things, too.")
     need("customers" in known, 'No model of the app has __tablename__ = "customers".')
     need(trial.scripts, "There is no script yet.")
+    need_in_a_script(trial, "customers")
     need(trial.need_table("customers").key == ["id"], "The key of customers should be id.")
-    length = getattr(trial.need_column("customers", "name")["type"], "length", None)
-    need(length == 80, "The name of a customer should be a text of at most 80 characters.")
+    column = need_text(trial, "customers", "name", 80)
+    need(column["nullable"], "The name of a customer may be NULL: the column must allow it.")
     names = [row["name"] for row in trial.rows("customers")]
     for name in CUSTOMERS:
         need(name in names, f"The table customers has no row with the name {name}.")
         need(names.count(name) == 1, f"{name} is in the table customers more than once.")
     need_first_migration(trial, "customers", "products")
+
+
+def need_in_a_script(trial: Trial, table: str) -> None:
+    """If the database lacks the table, a script makes it, and was not run."""
+    if table in trial.now.tables:
+        return
+    again = "migrate and upgrade again" if trial.current else "delete the script, migrate again"
+    with trial.empty_database():
+        trial.upgrade()
+        made = table in trial.now.tables
+    need(made, f"The model has {table} and the script does not: restart, {again}.")
+
+
+def need_text(trial: Trial, table: str, column: str, length: int) -> dict[str, Any]:
+    """The column is there, and is a text of this length; returns what the inspector says of it."""
+    found = trial.need_column(table, column)
+    fits = isinstance(found["type"], String) and found["type"].length == length
+    need(fits, f"The {column} should be a text of at most {length} characters.")
+    return found
 
 
 def with_blind_migrate(shop: Workspace) -> None:
@@ -84,7 +107,7 @@ EXERCISES = (
         "2.1",
         "A shop without migrations",
         judge_set_up,
-        "Whoever has the scripts gets the table by upgrade(), on any database.",
+        "Whoever has the scripts gets the table by upgrade(), on any empty database.",
         (
             "The order is: the two lines in the factory, `shop.restart()`, then three commands.",
             "The commands are `init()`, `migrate(...)` and `upgrade()`. Which one makes the table?",
@@ -97,7 +120,7 @@ EXERCISES = (
         "2.2",
         "Customers",
         judge_customers,
-        "One script made both tables; the rows are the app's business.",
+        "Scripts make the tables; the rows are the app's business.",
         (
             "Begin with the model: a class like `Product`, with a `__tablename__` of its own.",
             "Then `shop.restart()`, `migrate(...)`, `upgrade()`. Import `Customer` from"

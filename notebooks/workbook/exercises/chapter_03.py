@@ -1,20 +1,33 @@
 """The exercises of chapter 3, Add a price."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from flask_migrate import migrate, upgrade
 
 from ..workspace import Workspace
-from .definition import Exercise, need
+from .chapter_02 import need_text
+from .definition import Exercise, NotYet, need
 from .trial import Trial
 
 MODELS = "flask_app/models.py"
 NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
-PRICES = {"Apple": 120, "Orange": 80, "Banana": 50}
+PRICES = {"Apple": 130, "Orange": 90, "Banana": 60}
+
+
+@contextmanager
+def meaning(words: str) -> Iterator[None]:
+    """Say what it means that something is missing, before the thing itself."""
+    try:
+        yield
+    except NotYet as reason:
+        raise NotYet(f"{words}: {reason}") from reason
 
 
 def judge_colour(trial: Trial) -> None:
     """A column colour that may be NULL, made by a migration."""
     need(trial.new_scripts, "There is no new script: edit the model, restart, then migrate().")
-    column = trial.need_column("products", "colour")
+    column = need_text(trial, "products", "colour", 20)
     trial.need_at_head()
     need(column["nullable"], "The column colour must allow NULL: the old rows have no colour.")
     trial.need_rows_kept()
@@ -31,14 +44,24 @@ def with_price(shop: Workspace) -> None:
     upgrade()
 
 
+def with_two_apples(shop: Workspace) -> None:
+    """The price is there, and a fourth product has the first one's name."""
+    with_price(shop)
+    from flask_app import Product, db
+
+    db.session.add(Product(name="Apple"))
+    db.session.commit()
+
+
 def judge_prices(trial: Trial) -> None:
     """Every fruit has its price."""
     trial.need_rows_kept(columns=["id", "name"])
     trial.need_column("products", "price")
-    found = {row["name"]: row["price"] for row in trial.rows("products")}
-    for fruit, price in PRICES.items():
-        said = "NULL" if found[fruit] is None else found[fruit]
-        need(found[fruit] == price, f"{fruit} should cost {price}; the table says {said}.")
+    for row in trial.rows("products"):
+        wanted = PRICES.get(row["name"], row["price"])
+        said = "NULL" if row["price"] is None else row["price"]
+        line = f"{row['name']}, number {row['id']}, should cost {wanted}; the table says {said}."
+        need(row["price"] == wanted, line)
 
 
 def with_misspelt_price(shop: Workspace) -> None:
@@ -54,14 +77,31 @@ def with_misspelt_price(shop: Workspace) -> None:
 
 def judge_misspelt_price(trial: Trial) -> None:
     """The database and the scripts say price, nothing says prcie any more."""
+    need_fitting_script(trial)
     trial.need_column("products", "price")
     trial.need_no_column("products", "prcie")
     trial.need_rows_kept(columns=["id", "name"])
     trial.need_one_head()
     trial.need_at_head()
     trial.need_models_agree()
-    trial.need_way_back("0001")
+    with meaning("Script and database do not name the same column"):
+        trial.need_way_back("0001")
     trial.need_from_empty()
+
+
+def need_fitting_script(trial: Trial) -> None:
+    """The script was not corrected before its step was taken back."""
+    there = trial.need_table("products").columns
+    if "prcie" not in there or "price" in there or trial.current != trial.heads:
+        return
+    try:
+        trial.downgrade("0001")
+    except NotYet as reason:
+        line = (
+            "The script says price now, but the database still has prcie, and its downgrade no"
+            " longer fits. Take the step back with the script that it ran."
+        )
+        raise NotYet(line) from reason
 
 
 EXERCISES = (
@@ -79,18 +119,19 @@ EXERCISES = (
         "3.2",
         "Prices for the fruits",
         judge_prices,
-        "A migration makes the column; what stands in it is the app's business.",
+        "A new column says NULL in the old rows, until somebody writes a value into each of them.",
         (
-            "`db.session.scalars(db.select(Product))` gives the products, one by one.",
+            "`db.session.scalars(db.select(Product))` gives the products, one by one:"
+            " also those that share a name.",
             "Set `product.price`, and at the end `db.session.commit()`.",
         ),
-        with_price,
+        with_two_apples,
     ),
     Exercise(
         "3.3",
         "A column that nobody asked for",
         judge_misspelt_price,
-        "The script was wrong, so it was corrected: every other database now gets it right, too.",
+        "Every database that is at 0001 now gets `price`.",
         (
             "Compare `shop.schema('products')`, the model and the script of 0002.",
             "The script is wrong, and it has run. Correct it, and it must run again:"

@@ -121,7 +121,7 @@ EXERCISES = (
         "4.1",
         "No more colours",
         judge_no_colour,
-        "The step was taken back while its script was there, and only then was the script deleted.",
+        "Take the step back while its script is there, and only then delete the script.",
         (
             "Three things must go: the column, the script, and a line in the model."
             " One of the first two needs the other.",
@@ -147,7 +147,7 @@ EXERCISES = (
         "4.3",
         "Half a downgrade",
         judge_half_a_downgrade,
-        "downgrade() undoes all that upgrade() did, so the way is free to go forward again.",
+        "A downgrade must undo all that its upgrade did, or the way forward is blocked.",
         (
             "Read the script of 0002: does `downgrade()` undo each line of `upgrade()`?"
             " Then look what the database has with `shop.schema('products')`.",

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from flask import current_app
 from flask_migrate import migrate, revision, stamp, upgrade
+from sqlalchemy import Column, Integer
 
 from ..comparison import VERSIONS
 from ..workspace import Workspace
-from .chapter_03 import MODELS, NAME
-from .definition import Exercise, NotYet, need
+from .chapter_03 import MODELS, NAME, meaning
+from .definition import Exercise, need
 from .trial import Trial
 
 PRICE = "    price: Mapped[int | None]\n"
@@ -38,11 +39,8 @@ def add_to_model(shop: Workspace, after: str, line: str) -> None:
 @contextmanager
 def elsewhere(trial: Trial, place: str) -> Iterator[None]:
     """Within the block, be on a new database; what is missing there is said with its name."""
-    with trial.empty_database():
-        try:
-            yield
-        except NotYet as reason:
-            raise NotYet(f"On {place}: {reason}") from reason
+    with trial.empty_database(), meaning(f"On {place}"):
+        yield
 
 
 def need_down_to_empty(trial: Trial) -> None:
@@ -52,6 +50,18 @@ def need_down_to_empty(trial: Trial) -> None:
         trial.downgrade("base")
         left = sorted(trial.now.tables.keys() - {VERSIONS})
         need(not left, f'After upgrade, and downgrade to base, "{", ".join(left)}" is left.')
+
+
+def need_scripts_apart(trial: Trial) -> None:
+    """The scripts make their own tables, not those of the models as they are today.
+
+    The last thing to ask: the trial's models do not come back from it.
+    """
+    with elsewhere(trial, "an empty database"):
+        trial.db.metadata.tables["products"].append_column(Column("unheard_of", Integer))
+        trial.upgrade()
+        line = "The scripts make what the models say today, not what stood there then."
+        need("unheard_of" not in trial.need_table("products").columns, line)
 
 
 def need_others(trial: Trial, at: str, *columns: str) -> None:
@@ -67,7 +77,8 @@ def need_others(trial: Trial, at: str, *columns: str) -> None:
         trial.sql(f"CREATE TABLE {VERSIONS} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         trial.sql(f"INSERT INTO {VERSIONS} VALUES (:at)", at=at)
         before = trial.need_table("products").columns
-        trial.upgrade()
+        with meaning("Nothing is there but what scripts have made"):
+            trial.upgrade()
         trial.need_models_agree()
         need(trial.values("products", ["name"]) == [("Pear",)], "The rows are not kept.")
         trial.downgrade(at)
@@ -84,11 +95,20 @@ def without_migrations(shop: Workspace) -> None:
 
 def judge_adopted(trial: Trial) -> None:
     """A baseline that makes the table elsewhere, and a database that stands on it."""
-    trial.need_at_head()
     trial.need_rows_kept()
+    line = (
+        "There is no script yet. migrate() sees no difference here: compare with an empty database."
+    )
+    need(trial.scripts, line)
+    line = (
+        f"The database is at base, not at {', '.join(trial.heads)}, but its table is there already."
+    )
+    need(trial.current, line)
+    trial.need_at_head()
     trial.need_models_agree()
     trial.need_from_empty()
     need_down_to_empty(trial)
+    need_scripts_apart(trial)
 
 
 def with_columns_by_hand(shop: Workspace) -> None:
@@ -129,6 +149,7 @@ def judge_baseline(trial: Trial) -> None:
     need_down_to_empty(trial)
     trial.need_at_head()
     trial.need_models_agree()
+    need_scripts_apart(trial)
 
 
 def stamped_too_far(shop: Workspace) -> None:
@@ -157,7 +178,7 @@ EXERCISES = (
         "5.1",
         "A shop without scripts",
         judge_adopted,
-        "The script is for empty databases; this one was there already, so it was only stamped.",
+        "An empty database gets the table from the script; this one had it, and has kept its rows.",
         (
             "Against which database must autogenerate compare the models, to find a table missing?",
             'The order is: `init()`, `shop.restart("sqlite:///scratch.db")`, `migrate(...)`,'
@@ -170,7 +191,7 @@ EXERCISES = (
         "5.2",
         "One column stays, one goes",
         judge_drift,
-        "What is wanted goes into model and history; what only this database has goes by hand.",
+        "Every database that is at 0001 now gets `price`; this one has lost only its left-over.",
         (
             "What `migrate()` writes on this database, no other database can use. Look at one"
             " that is at `0001` and has none of the two columns.",
@@ -199,7 +220,7 @@ EXERCISES = (
         "5.4",
         "Stamped too far",
         judge_stamp,
-        "A stamp is a claim. Where it is false, stamp what is true, and let upgrade do the rest.",
+        "A stamp is only a claim. Now it is true: the table has what the scripts make.",
         (
             "Compare `shop.schema('products')` with the scripts, one by one. Which was the last"
             " that really happened here?",

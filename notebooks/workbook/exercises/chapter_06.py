@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flask_migrate import migrate, upgrade
-from sqlalchemy import Column, Integer
+from sqlalchemy import DefaultClause
 
 from ..workspace import Workspace
+from .chapter_02 import FACTORY
 from .chapter_03 import NAME
 from .chapter_05 import PRICE, PRICES, STOCK, add_to_model, by_hand, need_others
 from .definition import Exercise, NotYet, need
@@ -66,12 +67,14 @@ def judge_agreement(trial: Trial) -> None:
 
 
 def with_stub(shop: Workspace) -> None:
-    """A function that always says no."""
+    """A function that always says no, and a setting that it must regard."""
+    shop.edit(FACTORY, "Migrate(app, db)", "Migrate(app, db, compare_server_default=True)")
+    shop.restart()
     Path("flask_app/ready.py").write_text(READY, "utf-8", newline="\n")
 
 
 def judge_ready(trial: Trial) -> None:
-    """The function tells four states apart."""
+    """The function tells five states apart."""
     trial.need_at_head()
     trial.need_models_agree()
     need_said(trial, True, "Scripts, database and models agree")
@@ -79,9 +82,12 @@ def judge_ready(trial: Trial) -> None:
         need_said(trial, False, "A script waits")
     with trial.empty_database():
         need_said(trial, False, "The database is empty")
-    # The last state: the trial's models do not come back from it.
-    trial.db.metadata.tables["products"].append_column(Column("unheard_of", Integer))
+    trial.sql("ALTER TABLE products DROP COLUMN name")
     need_said(trial, False, "The model has a column that the table lacks")
+    trial.sql("ALTER TABLE products ADD COLUMN name VARCHAR(50)")
+    # The last state: the trial's models do not come back from it.
+    trial.db.metadata.tables["products"].c.name.server_default = DefaultClause("Fruit")
+    need_said(trial, False, "The model has a default that the table lacks")
 
 
 @contextmanager
@@ -146,6 +152,8 @@ EXERCISES = (
             " `compare_metadata` find nothing? The chapter asks both under Ask in Python.",
             "`get_heads()` gives a list, `get_current_heads()` a tuple, and these are never equal."
             " Make sets of them.",
+            "`MigrationContext.configure(...)` needs the settings of `Migrate(...)` as `opts`;"
+            ' the app keeps them in `current_app.extensions["migrate"].configure_args`.',
         ),
         with_stub,
     ),
@@ -153,7 +161,7 @@ EXERCISES = (
         "6.3",
         "The script is gone",
         judge_found,
-        "A stamp alone made this database quiet; the script made it right for all the others.",
+        "A stamp can only make this database quiet; it takes a script to make the others right.",
         (
             "What would a database that is at `0001`, or empty, get from the scripts that are"
             " left? Is that what the models say?",

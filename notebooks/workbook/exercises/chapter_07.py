@@ -33,10 +33,11 @@ def moment(words: str) -> Iterator[None]:
 
 
 @contextmanager
-def other_shop(trial: Trial, *products: str) -> Iterator[None]:
+def other_shop(trial: Trial, *products: str | None) -> Iterator[None]:
     """Within the block, be on a database that sold these at 0001 and was upgraded since."""
+    nameless = ", one without a name" if None in products else ""
     with (
-        moment("In another shop, which is at 0001 and has products"),
+        moment(f"In another shop, which is at 0001 and has products{nameless}"),
         trial.empty_database(),
     ):
         trial.upgrade("0001")
@@ -55,6 +56,19 @@ def accepts(trial: Trial, **values: Any) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def need_text(trial: Trial, column: str, length: int) -> None:
+    """The column is there, and takes a text of this length."""
+    found = getattr(trial.need_column("products", column)["type"], "length", None)
+    need(found == length, f"The {column} should be a text of at most {length} characters.")
+
+
+def need_upgraded(trial: Trial, column: str) -> None:
+    """The database is at the head; below it, the column that is there is in the way."""
+    line = f"The database is at 0001, and the column {column} is there already"
+    need(trial.current != ["0001"], f"{line}: left from a failed try, or made by hand.")
+    trial.need_at_head()
 
 
 def need_required(trial: Trial, column: str) -> None:
@@ -84,10 +98,8 @@ def judge_currency(trial: Trial) -> None:
     """A required column: EUR for the old rows, and no default for new ones."""
     need(trial.new_scripts, "There is no new script: edit the model, restart, then migrate().")
     trial.need_no_table(LEFTOVER)
-    column = trial.need_column("products", "currency")
-    length = getattr(column["type"], "length", None)
-    need(length == 3, "The currency should be a text of at most 3 characters.")
-    trial.need_at_head()
+    need_text(trial, "currency", 3)
+    need_upgraded(trial, "currency")
     trial.need_rows_kept(columns=["id", "name"])
     need_euro(trial)
     need_required(trial, "currency")
@@ -126,8 +138,8 @@ def judge_slug(trial: Trial) -> None:
     """A required, unique column with a value of its own for each row."""
     need(trial.new_scripts, "There is no new script: edit the model, restart, then migrate().")
     trial.need_no_table(LEFTOVER)
-    trial.need_column("products", "slug")
-    trial.need_at_head()
+    need_text(trial, "slug", 80)
+    need_upgraded(trial, "slug")
     trial.need_rows_kept(columns=["id", "name"])
     need_slugs(trial)
     trial.need_models_agree()
@@ -166,11 +178,11 @@ def judge_half_a_price(trial: Trial) -> None:
     trial.need_column("products", "price")
     trial.need_rows_kept(columns=["id", "name"])
     trial.need_one_head()
-    trial.need_at_head()
+    need_upgraded(trial, "price")
     need_prices(trial)
     trial.need_models_agree()
     need_no_default(trial, "price")
-    with other_shop(trial, "Pear", "Apple", "Plum"):
+    with other_shop(trial, "Pear", "Apple", None):
         need_prices(trial)
     need_undone(trial, "price")
     trial.need_from_empty()
@@ -181,7 +193,8 @@ def need_prices(trial: Trial) -> None:
     for row in old_rows(trial):
         price = APPLE if row["name"] == "Apple" else OTHERS
         found = "NULL" if row["price"] is None else row["price"]
-        line = f"{row['name']} should cost {price}; the table says {found}."
+        product = row["name"] or "A product without a name"
+        line = f"{product} should cost {price}; the table says {found}."
         need(found == price, line)
     need_required(trial, "price")
 
@@ -191,7 +204,7 @@ EXERCISES = (
         "7.1",
         "Euros, for the old ones",
         judge_currency,
-        "A default for the old rows only: the script drops it again when its work is done.",
+        "The old rows got their value from the script; every new one must say its own.",
         (
             "Three rows need a value at once, and one value is right for all of them. Which of the"
             " chapter's ways is that?",
@@ -221,7 +234,7 @@ EXERCISES = (
         "7.3",
         "Stopped halfway",
         judge_half_a_price,
-        "The script fills every row, whichever they are; the half that had run was undone by hand.",
+        "The script fills every row before it tightens the column, whatever a shop sells.",
         (
             "Compare the script with `shop.schema('products')` and `current()`. Which of its steps"
             " have been done, and which row stopped it?",

@@ -33,13 +33,16 @@ def need_values(trial: Trial, table: str, **columns: str) -> None:
     for column in columns:
         trial.need_column(table, column)
     rows = {row["id"]: row for row in trial.rows(table)}
+    lost: dict[str, str] = {}
     for was in trial.start.tables["products"].rows:
-        row = rows.get(was["id"])
+        row = rows.get(was["id"], {})
         need(row, f"The table {table} has no product {was['id']} any more.")
         for column, old in columns.items():
-            found = "NULL" if row is None or row[column] is None else row[column]
-            line = f"The {column} of product {was['id']} should be {was[old]}, and is {found}."
-            need(found == was[old], line)
+            found = "NULL" if row[column] is None else row[column]
+            if found != was[old]:
+                line = f"The {column} of product {was['id']} should be {was[old]}, and is {found}."
+                lost.setdefault(column, line)
+    need(not lost, " ".join(lost.values()))
 
 
 def judge_label(trial: Trial) -> None:
@@ -112,7 +115,7 @@ def with_two_renames(shop: Workspace) -> None:
     shop.edit(MODELS, "self.name", "self.title")
     shop.restart()
     migrate(message="rename name", rev_id="0003")
-    rename = "batch_op.alter_column('name', new_column_name='title')"
+    rename = "batch_op.alter_column('name', new_column_name='title', existing_type=sa.String(50))"
     shop.edit("migrations/versions/0003_rename_name.py", ADD_TITLE + DROP_NAME, rename)
     upgrade()
     shop.edit(MODELS, PRICE, COST)
@@ -142,14 +145,14 @@ EXERCISES = (
         "8.1",
         "Labels",
         judge_label,
-        "One line took the place of two, in both functions: only the name has changed.",
+        "Only the name has changed: what stands in the column is the same, there and back.",
         (
             "Which two lines does `migrate` log? What would the script do to the values?",
             "`batch_op.alter_column(..., new_column_name=...)` takes the place of `add_column` and"
             " `drop_column`. The way back is a rename, too. Did you run the script as it was"
             ' generated? Then the values are gone: `exercise("8.1")` brings them back.',
-            "In `upgrade()`: `batch_op.alter_column('name', new_column_name='label')`; in"
-            " `downgrade()` the two names change places.",
+            "In `upgrade()`: `batch_op.alter_column('name', new_column_name='label',"
+            " existing_type=sa.String(50))`; in `downgrade()` the two names change places.",
         ),
     ),
     Exercise(

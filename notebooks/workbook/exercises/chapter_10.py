@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from flask_migrate import migrate, upgrade
@@ -20,7 +21,14 @@ CODE = "    code: Mapped[str | None] = mapped_column(String(20))\n"
 INITIAL = "    initial: Mapped[str | None] = mapped_column(String(1))\n"
 PRICE = "    price: Mapped[int | None]\n"
 PRICES = {"Apple": 120, "Orange": 80, "Banana": 50}
-SLIPS = (NameError, TypeError, AttributeError, ImportError, SQLAlchemyError)
+SLIPS = (
+    NameError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    ZeroDivisionError,
+    SQLAlchemyError,
+)
 
 Rows = Mapping[int, tuple[Any, ...]]
 
@@ -31,16 +39,21 @@ WITH_UNITS: Rows = {
     4: (None, None),
 }
 SPLIT: Rows = {1: ("Apple", "kg"), 2: ("Orange", None), 3: ("Banana", "bunch"), 4: (None, None)}
-OTHERS: Rows = {1: ("Salt / 100 g", None), 2: (None, None), 3: ("Leek", None)}
-OTHERS_SPLIT: Rows = {1: ("Salt", "100 g"), 2: (None, None), 3: ("Leek", None)}
+OTHERS: Rows = {
+    1: ("Salt / 100 g", None),
+    2: (None, None),
+    3: ("Leek", None),
+    4: ("Half/half", None),
+}
+OTHERS_SPLIT: Rows = {**OTHERS, 1: ("Salt", "100 g")}
 
 CODES: Rows = {1: ("Apple", "A1"), 2: ("Orange", "F-7"), 3: ("Banana", None)}
 OTHER_CODES: Rows = {1: (" Leek", "L3"), 2: ("kiwi", None), 3: (None, "F-F-1")}
 PREFIXED: Rows = {1: (" Leek", "F-L3"), 2: ("kiwi", None), 3: (None, "F-F-F-1")}
 CAPITALS: Rows = {1: ("LEEK", "F-L3"), 2: ("KIWI", None), 3: (None, "F-F-F-1")}
 
-NO_INITIALS: Rows = {1: ("kiwi", None), 2: (None, None), 3: ("Leek", None)}
-INITIALS: Rows = {1: ("kiwi", "K"), 2: (None, None), 3: ("Leek", "L")}
+NO_INITIALS: Rows = {1: ("kiwi", None), 2: (None, None), 3: ("Leek", None), 4: ("", None)}
+INITIALS: Rows = {**NO_INITIALS, 1: ("kiwi", "K"), 3: ("Leek", "L")}
 
 HEAD = '''"""{message}
 
@@ -270,20 +283,39 @@ def judge_live_model(trial: Trial) -> None:
     with another_database(trial, "initial", NO_INITIALS):
         trial.upgrade()
         need_products(trial, "initial", INITIALS)
+        trial.downgrade("0002")
+        with where("After a downgrade to 0002"):
+            need_products(trial, "initial", NO_INITIALS)
     trial.need_way_back("0001", {"products": ["name", "initial"]})
-    forget_models(trial)
-    with where("As soon as the app has other models"), trial.empty_database():
+    with without_models(trial):
         trial.upgrade("0002")
         put_in(trial, "initial", NO_INITIALS)
         trial.upgrade()
         need_products(trial, "initial", INITIALS)
 
 
-def forget_models(trial: Trial) -> None:
-    """Take the models away, as if the app had others by now."""
+@contextmanager
+def without_models(trial: Trial) -> Iterator[None]:
+    """Within the block, be on a new database, as if the app had other models by now."""
     for module in (trial.models, importlib.import_module("flask_app.models")):
         vars(module).pop("Product", None)
     trial.db.metadata.clear()
+    try:
+        with trial.empty_database():
+            yield
+    except NotYet as reason:
+        script = importing_script(trial, reason.__cause__)
+        line = f"As soon as the app has other models: {reason}"
+        raise NotYet(f"{script} still imports from flask_app." if script else line) from reason
+
+
+def importing_script(trial: Trial, error: BaseException | None) -> str:
+    """The name of the script whose import failed, if that was the error."""
+    if not isinstance(error, ImportError):
+        return ""
+    files = [Path(frame.filename) for frame in extract_tb(error.__traceback__)]
+    ours = [file.name for file in files if file.is_relative_to(trial.path / "migrations")]
+    return ours[-1] if ours else ""
 
 
 EXERCISES = (

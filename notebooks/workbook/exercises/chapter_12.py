@@ -7,6 +7,7 @@ from pathlib import Path
 from flask_migrate import upgrade
 
 from ..workspace import Workspace
+from .chapter_10 import without_models
 from .definition import Exercise, NotYet, need
 from .trial import Trial
 
@@ -97,24 +98,13 @@ def judge_three_heads(trial: Trial) -> None:
     trial.need_rows_kept()
     trial.need_models_agree()
     trial.need_from_empty()
-    need_own_columns(trial)
+    for revision, own in THREE.items():
+        kind = "VARCHAR(20)" if own == "colour" else "INTEGER"
+        with another_shop(trial, revision, f"name VARCHAR(50), {own} {kind}"):
+            trial.upgrade()
+            for column in THREE.values():
+                trial.need_column("products", column)
     trial.need_way_back("0001")
-
-
-def need_own_columns(trial: Trial) -> None:
-    """Each of the three scripts adds its column, when the scripts run one by one."""
-    with trial.empty_database():
-        there: set[str] = set()
-        for revision in trial.scripts:
-            trial.upgrade(revision)
-            before, there = there, columns(trial)
-            line = f"The script {revision} does not add the {THREE.get(revision)} any more."
-            need(revision not in THREE or THREE[revision] in there - before, line)
-
-
-def columns(trial: Trial) -> set[str]:
-    """The names of the columns of products."""
-    return {found["name"] for found in trial.inspector.get_columns("products")}
 
 
 def with_renamed_name(shop: Workspace) -> None:
@@ -135,18 +125,29 @@ def with_renamed_name(shop: Workspace) -> None:
 def judge_renamed_name(trial: Trial) -> None:
     """One history that writes every title in capitals, wherever it begins."""
     trial.need_one_head()
-    trial.need_column("products", "title")
+    trial.need_from_empty()
+    for revision, column in {"0002": "title", "0001": "name"}.items():
+        with another_shop(trial, revision, f"{column} VARCHAR(50)"):
+            trial.sql(f"INSERT INTO products (id, {column}) VALUES (41, 'Kiwi')")
+            trial.upgrade()
+            need_titles(trial, {41: "KIWI"})
+    need_order(trial)
     rows = trial.start.tables["products"].rows
     need_titles(trial, {row["id"]: row["title"].upper() for row in rows})
     trial.need_at_head()
     trial.need_models_agree()
-    trial.need_from_empty()
-    for revision, column in {"0002": "title", "0001": "name"}.items():
-        with another_shop(trial, revision, f"{column} VARCHAR(50)"):
-            trial.sql(f"INSERT INTO products ({column}) VALUES ('Kiwi')")
-            trial.upgrade()
-            need_titles(trial, {1: "KIWI"})
-    need_order(trial)
+    need_refusal(trial)
+    with without_models(trial):
+        trial.upgrade()
+
+
+def need_refusal(trial: Trial) -> None:
+    """The way back from the capitals still raises an error."""
+    try:
+        trial.downgrade("0001")
+    except NotYet:
+        return
+    raise NotYet("The capitals can be downgraded, but the small letters do not come back.")
 
 
 def need_order(trial: Trial) -> None:
@@ -210,10 +211,10 @@ EXERCISES = (
         "12.1",
         "Three heads",
         judge_three_heads,
-        "One head again, so upgrade knows where to go; each script still does its own part.",
+        "One head again, and from each of the three databases a way to it.",
         (
-            "`upgrade()` wants one head. There are two ways to one: which of them touches no"
-            " script that is there?",
+            "`upgrade()` wants one head, and there are two ways to one. By which of them does Ben's"
+            " database, which is at 0003, get the price?",
             'A merge takes more than two: `merge(revisions="heads", ...)`. Then run what waits.',
         ),
         with_three_heads,

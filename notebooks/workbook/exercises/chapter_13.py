@@ -83,7 +83,9 @@ def judge_release(trial: Trial) -> None:
     need(trial.current == ["0002"] and trial.now == trial.start, line)
     file = trial.path / RELEASE
     need(file.is_file(), f"There is no file {RELEASE} in the folder of this exercise.")
-    hand_over(trial, file.read_text("utf-8-sig", "replace"))
+    sql = file.read_text("utf-8-sig", "replace")
+    need("\0" not in sql, f"{RELEASE} is not UTF-8 (PowerShell's > writes UTF-16).")
+    hand_over(trial, sql)
     with beginning(RUN):
         trial.need_column("products", "stock")
         trial.need_rows_kept(columns=["id", "name", "price"])
@@ -105,17 +107,25 @@ def judge_no_loop(trial: Trial) -> None:
     trial.need_rows_kept(columns=["id", "name"])
     trial.need_one_head()
     if trial.current != ["0001"]:  # tried out here: all right
-        trial.downgrade("0001")
+        take_back(trial)
     trial.sql("INSERT INTO products (name) VALUES ('Cherry'), (NULL)")
     hand_over(trial, written_by(trial, "0001:head"))
     with beginning(RUN):
         need_codes(trial)
         trial.need_at_head()
         trial.need_models_agree()
-    trial.need_way_back("0001")
+    take_back(trial)
+    trial.upgrade()
     with beginning("After downgrade() and upgrade()"):
         need_codes(trial)
     trial.need_from_empty()
+
+
+def take_back(trial: Trial) -> None:
+    """Downgrade to 0001; the column is gone then."""
+    trial.downgrade("0001")
+    with beginning("After a downgrade to 0001"):
+        trial.need_no_column("products", "code")
 
 
 def written_by(trial: Trial, revisions: str) -> str:
@@ -137,7 +147,8 @@ def need_codes(trial: Trial) -> None:
         name, code = row["name"], row["code"]
         wanted = name[:3].upper() if name else None
         said = f"{name or 'A product without a name'} should have the code {wanted or 'NULL'}"
-        need(code == wanted, f"{said}; the table says {code or 'NULL'}.")
+        shown = "NULL" if code is None else code or '""'
+        need(code == wanted, f"{said}; the table says {shown}.")
 
 
 def with_half_a_release(shop: Workspace) -> None:
@@ -161,7 +172,7 @@ def judge_half_a_release(trial: Trial) -> None:
     line = "The Cherry came in with the unit piece; the table does not say so any more."
     need(units["Cherry"] == "piece", line)
     empty = [name for name, unit in units.items() if unit is None]
-    need(not empty, f"Products are without a unit: {', '.join(empty)}.")
+    need(not empty, f"Products are without a unit: {', '.join(empty)}. (Committed?)")
     kilos = [name for name in units if name != "Cherry" and units[name] != "kilo"]
     need(not kilos, f"These should be sold by the kilo: {', '.join(kilos)}.")
     indexed = [index["column_names"] for index in trial.inspector.get_indexes("products")]
