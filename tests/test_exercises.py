@@ -28,6 +28,7 @@ from workbook.exercises import (
     progress,
     solution,
 )
+from workbook.exercises.chapter_03 import PRICES
 from workbook.kernel import quiet
 
 each_solution = pytest.mark.parametrize("path", solutions(), ids=name)
@@ -182,14 +183,15 @@ def test_not_attempted_not_yet_correct(learner: Path, capsys: Printed) -> None:
 
     check("3.2")
     assert "Exercise 3.2: not attempted." in capsys.readouterr().out
-    for product, price in zip(db.session.scalars(db.select(Product)), [120, 80, 5], strict=True):
-        product.price = price
+    for product in db.session.scalars(db.select(Product)):
+        product.price = PRICES[product.name]
+    db.session.get(Product, 3).price = 5
     check("3.2")
     assert "is a db.session.commit() missing?" in capsys.readouterr().out
     db.session.commit()
     check("3.2")
-    assert "not yet. Banana should cost 50; the table says 5." in capsys.readouterr().out
-    db.session.scalars(db.select(Product).filter_by(name="Banana")).one().price = 50
+    assert "not yet. Banana, number 3, should cost 60; the table says 5." in capsys.readouterr().out
+    db.session.get(Product, 3).price = 60
     db.session.commit()
     check("3.2")
     assert "Exercise 3.2: correct." in capsys.readouterr().out
@@ -228,7 +230,7 @@ def test_after_the_kernel_was_restarted(learner: Path) -> None:
         connection.commit()
     with kernel():
         pass
-    assert "Apple should cost 120; the table says 7" in judge(find("3.2")).line
+    assert "Apple, number 1, should cost 130; the table says 7" in judge(find("3.2")).line
 
 
 def test_while_the_learner_is_in_the_middle_of_a_write(learner: Path) -> None:
@@ -354,8 +356,8 @@ def answer_rightly() -> None:
     exercise("3.2")
     from flask_app import Product, db
 
-    for product, price in zip(db.session.scalars(db.select(Product)), [120, 80, 50], strict=True):
-        product.price = price
+    for product in db.session.scalars(db.select(Product)):
+        product.price = PRICES[product.name]
     db.session.commit()
 
 

@@ -152,10 +152,15 @@ def test_set_up_and_filled(shop: Workspace) -> None:
 # --- 2.2 ---
 
 
-def add_model(shop: Workspace, model: str = CUSTOMER) -> None:
-    """The model of the customers, and a restart."""
+def write_model(model: str = CUSTOMER) -> None:
+    """The model of the customers, in the file only."""
     file = Path(MODELS)
     file.write_text(file.read_text("utf-8") + model, "utf-8")
+
+
+def add_model(shop: Workspace, model: str = CUSTOMER) -> None:
+    """The model of the customers, and a restart."""
+    write_model(model)
     shop.restart()
 
 
@@ -202,15 +207,13 @@ def test_customers_without_upgrade(shop: Workspace) -> None:
 
 @wrong("2.2", "customers and the script does not: restart, delete the script, migrate again.")
 def test_the_restart_forgotten(shop: Workspace) -> None:
-    file = Path(MODELS)
-    file.write_text(file.read_text("utf-8") + CUSTOMER, "utf-8")
+    write_model()
     migrate(message="customers", rev_id="0001")
 
 
 @wrong("2.2", "customers and the script does not: restart, migrate and upgrade again.")
 def test_the_restart_forgotten_and_upgraded(shop: Workspace) -> None:
-    file = Path(MODELS)
-    file.write_text(file.read_text("utf-8") + CUSTOMER, "utf-8")
+    write_model()
     first_migration()
     shop.restart()
 
@@ -303,8 +306,7 @@ def test_two_scripts_and_sql(shop: Workspace) -> None:
 
 @right("2.2")
 def test_the_restart_forgotten_and_made_good(shop: Workspace) -> None:
-    test = Path(MODELS).read_text("utf-8") + CUSTOMER
-    Path(MODELS).write_text(test, "utf-8")
+    write_model()
     migrate(message="customers", rev_id="0001")
     shop.restart()
     next(Path("migrations/versions").glob("0001*.py")).unlink()

@@ -5,7 +5,8 @@ from pathlib import Path
 from attempts import right, wrong
 from flask_migrate import downgrade, migrate, revision, stamp, upgrade
 from workbook import Workspace
-from workbook.exercises.chapter_03 import MODELS, NAME, PRICES
+from workbook.exercises.chapter_03 import PRICES
+from workbook.exercises.definition import MODELS, NAME
 
 COLOUR = "    colour: Mapped[str | None] = mapped_column(String(20))\n"
 SCRIPT = "migrations/versions/0002_add_price.py"
@@ -129,7 +130,7 @@ def test_only_the_script_corrected(shop: Workspace) -> None:
 
 
 @wrong("3.3", 'has no column "price"')
-def test_only_the_script_s_upgrade_corrected(shop: Workspace) -> None:
+def test_only_upgrade_in_the_script_corrected(shop: Workspace) -> None:
     shop.edit(SCRIPT, "sa.Column('prcie'", "sa.Column('price'")
 
 

@@ -10,7 +10,8 @@ from attempts import right, wrong
 from flask_migrate import downgrade, migrate, revision, stamp, upgrade
 from sqlalchemy.exc import OperationalError
 from workbook import Workspace
-from workbook.exercises.chapter_04 import COLOUR, DROP_STOCK, MODELS, PRICE, SAVED, STOCK
+from workbook.exercises.chapter_04 import COLOUR, DROP_STOCK, PRICE, SAVED, STOCK
+from workbook.exercises.definition import MODELS
 
 COLOURS = "migrations/versions/0002_add_colour.py"
 HALF = "migrations/versions/0002_add_stock_and_price.py"

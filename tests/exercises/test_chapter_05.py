@@ -6,8 +6,8 @@ from pathlib import Path
 from attempts import right, wrong
 from flask_migrate import downgrade, init, migrate, revision, stamp, upgrade
 from workbook import Workspace
-from workbook.exercises.chapter_03 import MODELS, NAME
 from workbook.exercises.chapter_05 import PRICE, STOCK, add_to_model, by_hand
+from workbook.exercises.definition import MODELS, NAME
 
 SCRATCH = "sqlite:///scratch.db"
 VERSIONS = Path("migrations/versions")

@@ -7,9 +7,9 @@ from attempts import right, wrong
 from flask_migrate import migrate, revision, stamp, upgrade
 from test_chapter_05 import fill, on_scratch, price_into_first_script
 from workbook import Workspace
-from workbook.exercises.chapter_03 import MODELS, NAME
 from workbook.exercises.chapter_05 import PRICE, STOCK, by_hand
 from workbook.exercises.chapter_06 import READY
+from workbook.exercises.definition import MODELS, NAME
 
 VERSIONS = Path("migrations/versions")
 ADD_PRICE = "op.add_column('products', sa.Column('price', sa.Integer()))"

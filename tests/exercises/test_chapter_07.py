@@ -7,7 +7,8 @@ from attempts import right, wrong
 from flask_migrate import migrate, revision, stamp, upgrade
 from sqlalchemy.exc import IntegrityError, OperationalError
 from workbook import Workspace
-from workbook.exercises.chapter_07 import LEFTOVER, MODELS, NAME
+from workbook.exercises.chapter_07 import LEFTOVER
+from workbook.exercises.definition import MODELS, NAME
 
 CURRENCY = "    currency: Mapped[str] = mapped_column(String(3))\n"
 SLUG = "    slug: Mapped[str] = mapped_column(String(80), unique=True)\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 from attempts import right, wrong
 from flask_migrate import downgrade, migrate, revision, stamp, upgrade
 from workbook import Workspace
-from workbook.exercises.chapter_08 import MODELS, NAME
+from workbook.exercises.definition import MODELS, NAME
 
 LABEL = "    label: Mapped[str | None] = mapped_column(String(50))\n"
 UP, DOWN = "def upgrade():\n    ", "def downgrade():\n    "

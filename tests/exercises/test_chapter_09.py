@@ -7,7 +7,8 @@ from attempts import right, wrong
 from flask_migrate import migrate, revision, stamp, upgrade
 from sqlalchemy.exc import OperationalError
 from workbook import Workspace
-from workbook.exercises.chapter_09 import MODELS, NAME, TRIGGER, UNIQUE_NAME
+from workbook.exercises.chapter_09 import TRIGGER, UNIQUE_NAME
+from workbook.exercises.definition import MODELS, NAME
 
 CHECK = 'db.CheckConstraint("places > 0", name="has_places")'
 STALL = f"""

@@ -1,9 +1,6 @@
 """The exercises of chapter 2, The first migration."""
 
-from typing import Any
-
 from flask_migrate import init
-from sqlalchemy import String
 
 from ..workspace import Workspace
 from .definition import Exercise, need
@@ -52,7 +49,7 @@ def judge_customers(trial: Trial) -> None:
     need(trial.scripts, "There is no script yet.")
     need_in_a_script(trial, "customers")
     need(trial.need_table("customers").key == ["id"], "The key of customers should be id.")
-    column = need_text(trial, "customers", "name", 80)
+    column = trial.need_text("customers", "name", 80)
     need(column["nullable"], "The name of a customer may be NULL: the column must allow it.")
     names = [row["name"] for row in trial.rows("customers")]
     for name in CUSTOMERS:
@@ -70,14 +67,6 @@ def need_in_a_script(trial: Trial, table: str) -> None:
         trial.upgrade()
         made = table in trial.now.tables
     need(made, f"The model has {table} and the script does not: restart, {again}.")
-
-
-def need_text(trial: Trial, table: str, column: str, length: int) -> dict[str, Any]:
-    """The column is there, and is a text of this length; returns what the inspector says of it."""
-    found = trial.need_column(table, column)
-    fits = isinstance(found["type"], String) and found["type"].length == length
-    need(fits, f"The {column} should be a text of at most {length} characters.")
-    return found
 
 
 def with_blind_migrate(shop: Workspace) -> None:

@@ -1,33 +1,18 @@
 """The exercises of chapter 3, Add a price."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from flask_migrate import migrate, upgrade
 
 from ..workspace import Workspace
-from .chapter_02 import need_text
-from .definition import Exercise, NotYet, need
+from .definition import MODELS, NAME, Exercise, NotYet, need, where
 from .trial import Trial
 
-MODELS = "flask_app/models.py"
-NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 PRICES = {"Apple": 130, "Orange": 90, "Banana": 60}
-
-
-@contextmanager
-def meaning(words: str) -> Iterator[None]:
-    """Say what it means that something is missing, before the thing itself."""
-    try:
-        yield
-    except NotYet as reason:
-        raise NotYet(f"{words}: {reason}") from reason
 
 
 def judge_colour(trial: Trial) -> None:
     """A column colour that may be NULL, made by a migration."""
     need(trial.new_scripts, "There is no new script: edit the model, restart, then migrate().")
-    column = need_text(trial, "products", "colour", 20)
+    column = trial.need_text("products", "colour", 20)
     trial.need_at_head()
     need(column["nullable"], "The column colour must allow NULL: the old rows have no colour.")
     trial.need_rows_kept()
@@ -84,7 +69,7 @@ def judge_misspelt_price(trial: Trial) -> None:
     trial.need_one_head()
     trial.need_at_head()
     trial.need_models_agree()
-    with meaning("Script and database do not name the same column"):
+    with where("Script and database do not name the same column"):
         trial.need_way_back("0001")
     trial.need_from_empty()
 

@@ -5,11 +5,9 @@ import shutil
 from flask_migrate import downgrade, migrate, upgrade
 
 from ..workspace import Workspace
-from .definition import Exercise, need
+from .definition import MODELS, NAME, Exercise, need
 from .trial import Trial
 
-MODELS = "flask_app/models.py"
-NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 COLOUR = "    colour: Mapped[str | None] = mapped_column(String(20))\n"
 PRICE = "    price: Mapped[int | None]\n"
 STOCK = "    stock: Mapped[int | None]\n"

@@ -13,8 +13,7 @@ from sqlalchemy import Column, Integer
 
 from ..comparison import VERSIONS
 from ..workspace import Workspace
-from .chapter_03 import MODELS, NAME, meaning
-from .definition import Exercise, need
+from .definition import MODELS, NAME, Exercise, need, where
 from .trial import Trial
 
 PRICE = "    price: Mapped[int | None]\n"
@@ -39,7 +38,7 @@ def add_to_model(shop: Workspace, after: str, line: str) -> None:
 @contextmanager
 def elsewhere(trial: Trial, place: str) -> Iterator[None]:
     """Within the block, be on a new database; what is missing there is said with its name."""
-    with trial.empty_database(), meaning(f"On {place}"):
+    with trial.empty_database(), where(f"On {place}"):
         yield
 
 
@@ -77,7 +76,7 @@ def need_others(trial: Trial, at: str, *columns: str) -> None:
         trial.sql(f"CREATE TABLE {VERSIONS} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         trial.sql(f"INSERT INTO {VERSIONS} VALUES (:at)", at=at)
         before = trial.need_table("products").columns
-        with meaning("Nothing is there but what scripts have made"):
+        with where("Nothing is there but what scripts have made"):
             trial.upgrade()
         trial.need_models_agree()
         need(trial.values("products", ["name"]) == [("Pear",)], "The rows are not kept.")

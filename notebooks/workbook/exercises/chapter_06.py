@@ -12,9 +12,8 @@ from sqlalchemy import DefaultClause
 
 from ..workspace import Workspace
 from .chapter_02 import FACTORY
-from .chapter_03 import NAME
 from .chapter_05 import PRICE, PRICES, STOCK, add_to_model, by_hand, need_others
-from .definition import Exercise, NotYet, need
+from .definition import NAME, Exercise, NotYet, need
 from .trial import Trial, told
 
 READY = '''\
@@ -133,7 +132,7 @@ EXERCISES = (
         "6.1",
         "Who is ahead of whom?",
         judge_agreement,
-        "First the script that waits, then what the models have beyond it: one cure after another.",
+        "All three agree now, and every database that is at 0001 gets both columns.",
         (
             "`current()` tells whether a script waits. `check` and `migrate` refuse as long as"
             " one does.",

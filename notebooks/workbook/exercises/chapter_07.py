@@ -8,11 +8,9 @@ from flask_migrate import migrate, upgrade
 from sqlalchemy.exc import IntegrityError
 
 from ..workspace import Workspace
-from .definition import Exercise, NotYet, need
+from .definition import MODELS, NAME, Exercise, need, where
 from .trial import Trial
 
-MODELS = "flask_app/models.py"
-NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 LEFTOVER = "_alembic_tmp_products"
 APPLE, OTHERS = 120, 100
 APPLES_ONLY = """nullable=True))
@@ -24,20 +22,11 @@ APPLES_ONLY = """nullable=True))
 
 
 @contextmanager
-def moment(words: str) -> Iterator[None]:
-    """Say when the missing thing is missing."""
-    try:
-        yield
-    except NotYet as reason:
-        raise NotYet(f"{words}: {reason}") from reason
-
-
-@contextmanager
 def other_shop(trial: Trial, *products: str | None) -> Iterator[None]:
     """Within the block, be on a database that sold these at 0001 and was upgraded since."""
     nameless = ", one without a name" if None in products else ""
     with (
-        moment(f"In another shop, which is at 0001 and has products{nameless}"),
+        where(f"In another shop, which is at 0001 and has products{nameless}"),
         trial.empty_database(),
     ):
         trial.upgrade("0001")
@@ -56,12 +45,6 @@ def accepts(trial: Trial, **values: Any) -> bool:
     except IntegrityError:
         return False
     return True
-
-
-def need_text(trial: Trial, column: str, length: int) -> None:
-    """The column is there, and takes a text of this length."""
-    found = getattr(trial.need_column("products", column)["type"], "length", None)
-    need(found == length, f"The {column} should be a text of at most {length} characters.")
 
 
 def need_upgraded(trial: Trial, column: str) -> None:
@@ -89,7 +72,7 @@ def need_no_default(trial: Trial, column: str) -> None:
 def need_undone(trial: Trial, column: str) -> None:
     """A downgrade takes the column away, and nothing else."""
     trial.downgrade("0001")
-    with moment("After a downgrade to 0001"):
+    with where("After a downgrade to 0001"):
         trial.need_no_column("products", column)
         trial.need_rows_kept(columns=["id", "name"])
 
@@ -98,7 +81,7 @@ def judge_currency(trial: Trial) -> None:
     """A required column: EUR for the old rows, and no default for new ones."""
     need(trial.new_scripts, "There is no new script: edit the model, restart, then migrate().")
     trial.need_no_table(LEFTOVER)
-    need_text(trial, "currency", 3)
+    trial.need_text("products", "currency", 3)
     need_upgraded(trial, "currency")
     trial.need_rows_kept(columns=["id", "name"])
     need_euro(trial)
@@ -138,7 +121,7 @@ def judge_slug(trial: Trial) -> None:
     """A required, unique column with a value of its own for each row."""
     need(trial.new_scripts, "There is no new script: edit the model, restart, then migrate().")
     trial.need_no_table(LEFTOVER)
-    need_text(trial, "slug", 80)
+    trial.need_text("products", "slug", 80)
     need_upgraded(trial, "slug")
     trial.need_rows_kept(columns=["id", "name"])
     need_slugs(trial)

@@ -1,31 +1,17 @@
 """The exercises of chapter 8, Renames."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from flask_migrate import migrate, upgrade
 
 from ..workspace import Workspace
-from .definition import Exercise, NotYet, need
+from .definition import MODELS, NAME, Exercise, NotYet, need, where
 from .trial import Trial
 
-MODELS = "flask_app/models.py"
-NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 TITLE = "    title: Mapped[str | None] = mapped_column(String(50))\n"
 PRICE = "    price: Mapped[int | None]\n"
 COST = "    cost: Mapped[int | None]\n"
 PRICES = {"Apple": 120, "Orange": 80, "Banana": 50}
 ADD_TITLE = "batch_op.add_column(sa.Column('title', sa.String(length=50), nullable=True))"
 DROP_NAME = "\n        batch_op.drop_column('name')"
-
-
-@contextmanager
-def moment(words: str) -> Iterator[None]:
-    """Say when the missing thing is missing."""
-    try:
-        yield
-    except NotYet as reason:
-        raise NotYet(f"{words}: {reason}") from reason
 
 
 def need_values(trial: Trial, table: str, **columns: str) -> None:
@@ -54,11 +40,11 @@ def judge_label(trial: Trial) -> None:
     trial.need_no_column("products", "name")
     trial.need_models_agree()
     need_shown(trial)
-    with moment("After a downgrade to 0001"):
+    with where("After a downgrade to 0001"):
         trial.downgrade("0001")
         need_values(trial, "products", name="name")
         trial.need_no_column("products", "label")
-    with moment("After a downgrade to 0001 and upgrade"):
+    with where("After a downgrade to 0001 and upgrade"):
         trial.upgrade()
         need_values(trial, "products", label="name")
     trial.need_from_empty()
@@ -89,12 +75,12 @@ def judge_articles(trial: Trial) -> None:
     need_values(trial, "articles", name="name")
     trial.need_no_table("products")
     trial.need_models_agree()
-    with moment("After a downgrade to 0002"):
+    with where("After a downgrade to 0002"):
         trial.downgrade("0002")
         need_values(trial, "products", name="name")
         trial.need_no_table("articles")
     trial.downgrade("0001")
-    with moment("After a downgrade to 0001 and upgrade"):
+    with where("After a downgrade to 0001 and upgrade"):
         trial.upgrade()
         need_values(trial, "articles", name="name")
     trial.need_from_empty()
@@ -129,12 +115,12 @@ def judge_two_renames(trial: Trial) -> None:
     trial.need_at_head()
     need_values(trial, "products", title="title", cost="price")
     trial.need_models_agree()
-    with moment("After a downgrade to 0002"):
+    with where("After a downgrade to 0002"):
         trial.downgrade("0002")
         need_values(trial, "products", name="title", price="price")
         trial.need_no_column("products", "title")
         trial.need_no_column("products", "cost")
-    with moment("After a downgrade to 0002 and upgrade"):
+    with where("After a downgrade to 0002 and upgrade"):
         trial.upgrade()
         need_values(trial, "products", title="title", cost="price")
     trial.need_from_empty()

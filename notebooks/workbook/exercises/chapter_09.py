@@ -9,12 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from ..workspace import Workspace
-from .definition import Exercise, NotYet, need
+from .definition import MODELS, NAME, Exercise, NotYet, need, where
 from .trial import Trial
 
-MODELS = "flask_app/models.py"
 DATABASE = "flask_app/database.py"
-NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 UNIQUE_NAME = "    name: Mapped[str | None] = mapped_column(String(50), unique=True)\n"
 TRIGGER = "CREATE TRIGGER keep BEFORE DELETE ON products BEGIN SELECT RAISE(ABORT, 'no'); END"
 KIWI = "INSERT INTO products (name) VALUES ('a kiwi of the check')"
@@ -39,10 +37,8 @@ def from_empty(trial: Trial) -> Iterator[None]:
     trial.need_from_empty()
     with trial.empty_database():
         trial.upgrade()
-        try:
+        with where("On an empty database"):
             yield
-        except NotYet as reason:
-            raise NotYet(f"On an empty database: {reason}") from reason
 
 
 def has_unique_names(trial: Trial) -> bool:

@@ -11,11 +11,9 @@ from flask_migrate import migrate, upgrade
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..workspace import Workspace
-from .definition import Exercise, NotYet, need
+from .definition import MODELS, NAME, Exercise, NotYet, need, where
 from .trial import Trial, told
 
-MODELS = "flask_app/models.py"
-NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 UNIT = "    unit: Mapped[str | None] = mapped_column(String(20))\n"
 CODE = "    code: Mapped[str | None] = mapped_column(String(20))\n"
 INITIAL = "    initial: Mapped[str | None] = mapped_column(String(1))\n"
@@ -170,15 +168,6 @@ def another_database(trial: Trial, column: str, rows: Rows) -> Iterator[None]:
         put_in(trial, column, rows)
         with where("On another database"):
             yield
-
-
-@contextmanager
-def where(place: str) -> Iterator[None]:
-    """Say of what is missing where it is missing."""
-    try:
-        yield
-    except NotYet as reason:
-        raise NotYet(f"{place}: {reason}") from reason
 
 
 def need_sound(trial: Trial) -> None:

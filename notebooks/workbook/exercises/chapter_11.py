@@ -11,12 +11,10 @@ from sqlalchemy import Connection, Inspector, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from ..workspace import Workspace
-from .definition import Exercise, NotYet, need
+from .definition import MODELS, NAME, Exercise, NotYet, need
 from .trial import Trial, told, words
 
-MODELS = "flask_app/models.py"
 FACTORY = "flask_app/__init__.py"
-NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 PRICE = "    price: Mapped[int | None]\n"
 STOCK = "    stock: Mapped[int | None]\n"
 IMPORT = "from .models import Product\n"

@@ -8,11 +8,9 @@ from flask_migrate import upgrade
 
 from ..workspace import Workspace
 from .chapter_10 import without_models
-from .definition import Exercise, NotYet, need
+from .definition import MODELS, NAME, Exercise, NotYet, need
 from .trial import Trial
 
-MODELS = "flask_app/models.py"
-NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 PRICE = "    price: Mapped[int | None]\n"
 COLOUR = "    colour: Mapped[str | None] = mapped_column(String(20))\n"
 STOCK = "    stock: Mapped[int | None]\n"

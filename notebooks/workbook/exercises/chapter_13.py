@@ -2,18 +2,15 @@
 
 import io
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, redirect_stdout
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 
 from flask_migrate import migrate, upgrade
 
 from ..workspace import Workspace
-from .definition import Exercise, NotYet, need
+from .definition import MODELS, NAME, Exercise, NotYet, need, where
 from .trial import Trial, told
 
-MODELS = "flask_app/models.py"
-NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 PRICE = "    price: Mapped[int | None]\n"
 STOCK = '    stock: Mapped[int] = mapped_column(server_default="0")\n'
 CODE = "    code: Mapped[str | None] = mapped_column(String(3))\n"
@@ -51,15 +48,6 @@ def written(revisions: str) -> str:
     return sql.getvalue()
 
 
-@contextmanager
-def beginning(words: str) -> Iterator[None]:
-    """What is missing in the block is said with these words before it."""
-    try:
-        yield
-    except NotYet as reason:
-        raise NotYet(f"{words}: {reason}") from reason
-
-
 def hand_over(trial: Trial, sql: str) -> None:
     """The DBA runs this SQL on the copy: with sqlite3, without Alembic."""
     trial.db.session.remove()
@@ -86,7 +74,7 @@ def judge_release(trial: Trial) -> None:
     sql = file.read_text("utf-8-sig", "replace")
     need("\0" not in sql, f"{RELEASE} is not UTF-8 (PowerShell's > writes UTF-16).")
     hand_over(trial, sql)
-    with beginning(RUN):
+    with where(RUN):
         trial.need_column("products", "stock")
         trial.need_rows_kept(columns=["id", "name", "price"])
         stocks = {row["stock"] for row in trial.rows("products")}
@@ -110,13 +98,13 @@ def judge_no_loop(trial: Trial) -> None:
         take_back(trial)
     trial.sql("INSERT INTO products (name) VALUES ('Cherry'), (NULL)")
     hand_over(trial, written_by(trial, "0001:head"))
-    with beginning(RUN):
+    with where(RUN):
         need_codes(trial)
         trial.need_at_head()
         trial.need_models_agree()
     take_back(trial)
     trial.upgrade()
-    with beginning("After downgrade() and upgrade()"):
+    with where("After downgrade() and upgrade()"):
         need_codes(trial)
     trial.need_from_empty()
 
@@ -124,7 +112,7 @@ def judge_no_loop(trial: Trial) -> None:
 def take_back(trial: Trial) -> None:
     """Downgrade to 0001; the column is gone then."""
     trial.downgrade("0001")
-    with beginning("After a downgrade to 0001"):
+    with where("After a downgrade to 0001"):
         trial.need_no_column("products", "code")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +11,9 @@ from ..workspace import Start, Workspace
 
 if TYPE_CHECKING:
     from .trial import Trial
+
+MODELS = "flask_app/models.py"
+NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 
 State = Literal["not attempted", "not yet", "correct"]
 
@@ -22,6 +26,15 @@ def need(there: Any, line: str) -> None:
     """Raise NotYet with this line unless the thing is there."""
     if not there:
         raise NotYet(line)
+
+
+@contextmanager
+def where(words: str) -> Iterator[None]:
+    """Say of what is missing in the block where, or when, it is missing."""
+    try:
+        yield
+    except NotYet as missing:
+        raise NotYet(f"{words}: {missing}") from missing
 
 
 @dataclass(frozen=True)

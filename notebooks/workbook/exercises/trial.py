@@ -18,14 +18,14 @@ import flask_migrate
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, Inspector, create_engine, inspect, text
+from sqlalchemy import Connection, Inspector, String, create_engine, inspect, text
 
 from ..comparison import Snapshot, TableState, plural, take_snapshot
 from ..errors import gist
 from ..frames import NULL
 from ..kernel import quiet
 from ..workspace import DATABASE, forget_app, start_app, stop_app
-from .definition import NotYet, need
+from .definition import NotYet, need, where
 
 SQLITE_FILES = (".db", ".sqlite", ".sqlite3")
 PASSING = ("__pycache__", ".ipynb_checkpoints", "*-journal", "*-wal", "*-shm")
@@ -193,6 +193,13 @@ class Trial:
         need(column in columns, f'The table {table} has no column "{column}".')
         return dict(columns[column])
 
+    def need_text(self, table: str, column: str, length: int) -> dict[str, Any]:
+        """The column is there, and is a text of this length; returns what the inspector says."""
+        found = self.need_column(table, column)
+        fits = isinstance(found["type"], String) and found["type"].length == length
+        need(fits, f"The {column} should be a text of at most {length} characters.")
+        return found
+
     def need_no_column(self, table: str, column: str) -> None:
         """The column is not there."""
         self.need_table(table)
@@ -229,10 +236,11 @@ class Trial:
         need(sorted(here) == sorted(heads), f"{said}.")
 
     def need_models_agree(self) -> None:
-        """Autogenerate finds no difference between models and database."""
+        """Autogenerate, with the app's own settings, finds models and database alike."""
+        self.need_migrate()
         with self.connection() as connection:
-            options = {"compare_type": True, "render_as_batch": True}
-            context = MigrationContext.configure(connection, opts=options)
+            settings = self.app.extensions["migrate"].configure_args
+            context = MigrationContext.configure(connection, opts=settings)
             found = compare_metadata(context, self.db.metadata)
         if found:
             first = found[0][0] if isinstance(found[0], list) else found[0]
@@ -261,12 +269,9 @@ class Trial:
 
     def need_from_empty(self) -> None:
         """All scripts run on an empty database too, and make what the models say."""
-        try:
-            with self.empty_database():
-                self.upgrade()
-                self.need_models_agree()
-        except NotYet as reason:
-            raise NotYet(f"On an empty database: {reason}") from reason
+        with where("On an empty database"), self.empty_database():
+            self.upgrade()
+            self.need_models_agree()
 
 
 def told(error: BaseException) -> str:
