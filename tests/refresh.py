@@ -5,8 +5,11 @@ the solutions, and makes the blank exercises from the solutions. A second refres
 changes no byte.
 """
 
+import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -76,14 +79,18 @@ def stored(output: nbformat.NotebookNode, workspaces: Path) -> nbformat.Notebook
 
 def main(names: list[str]) -> None:
     """Refresh the notebooks of these names."""
-    with own_folders() as workspaces:
-        for path in chosen(names):
-            if path.parent.name == "solutions":
-                solved = marked(read(path))
-                refresh(solved, path, workspaces)
-                refresh(blank(solved), blank_of(path), workspaces)
-            else:
-                refresh(read(path), path, workspaces)
+    with own_folders() as workspaces, ThreadPoolExecutor(os.cpu_count()) as several:
+        list(several.map(partial(refresh_all_of, workspaces=workspaces), chosen(names)))
+
+
+def refresh_all_of(path: Path, workspaces: Path) -> None:
+    """Refresh a notebook; of solutions, the blank too."""
+    if path.parent.name != "solutions":
+        refresh(read(path), path, workspaces)
+        return
+    solved = marked(read(path))
+    refresh(solved, path, workspaces)
+    refresh(blank(solved), blank_of(path), workspaces)
 
 
 def refresh(notebook: nbformat.NotebookNode, path: Path, workspaces: Path) -> None:
