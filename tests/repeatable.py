@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 
 @contextmanager
@@ -31,11 +32,12 @@ def patterns(root: Path, workspaces: Path) -> list[tuple[str, str]]:
     slash = re.escape(os.sep)
     found = [
         (re.escape(str(workspaces)), "workspace"),
+        (re.escape(quote(str(workspaces), safe=" +/")), "workspace"),  # as in a database's URL
         (re.escape(str(root)) + slash, ""),
         (r"Create Date: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+", "Create Date: (when it was made)"),
     ]
     if os.sep == "\\":
-        found.append((r"(?<=[\w.])\\+(?=[\w.])", "/"))
+        found.append((r"(?<=[\w.])(?:\\|%5C)+(?=[\w.])", "/"))
     return found
 
 

@@ -31,7 +31,7 @@ def every_cell() -> set[tuple[str, int]]:
 
 
 def test_in_reverse_order() -> None:
-    proof = prove(ROOT, *reversed(notebooks()), "-n0")
+    proof = prove(ROOT, *reversed(notebooks()))
     assert proof.passed, proof.said
     assert proof.cells == every_cell()
 

@@ -31,7 +31,7 @@ def change_one_word(cell: NotebookNode, kind: str) -> None:
         key = "text" if output.get("name") == kind else kind
         if key in texts:
             start, stop = list(WORD.finditer(texts[key]))[-1].span()
-            texts[key] = f"{texts[key][:start]}changed{texts[key][stop:]}"
+            texts[key] = f"{texts[key][:start]}spoilt{texts[key][stop:]}"
 
 
 def spoil(notebook: NotebookNode) -> dict[int, str]:

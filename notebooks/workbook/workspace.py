@@ -74,6 +74,8 @@ class Workspace:
         # Else a file that is edited twice in a second runs from a stale .pyc.
         sys.dont_write_bytecode = True
         logging.getLogger("alembic.runtime.plugins").addFilter(nothing_of)
+        # As in a new kernel: the commands of a chapter before may have made Alembic talkative.
+        logging.getLogger("alembic").setLevel(logging.NOTSET)
         os.chdir(ROOT)  # Windows does not empty the folder that a process stands in
         self._empty()
         self._copy(start)
