@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from attempts import RIGHT, WRONG, kernel
-from blanks import STUB, blank, marked
+from blanks import STUB, blank, blank_of, marked
 from chapters import NOTEBOOKS, ROOT, blanks, chapters, code_cells, name, prose, read, solutions
 from flask_migrate import downgrade, migrate, upgrade
 from hygiene import exercise_form, exercise_head, is_blank_of, states
@@ -92,10 +92,6 @@ def test_blanks_are_not_attempted(path: Path) -> None:
 @each_solution
 def test_blank_is_made_from_the_solutions(path: Path) -> None:
     assert not is_blank_of(read(blank_of(path)), read(path))
-
-
-def blank_of(path: Path) -> Path:
-    return path.parents[1] / "exercises" / path.name
 
 
 SPOILT: list[tuple[str, Callable[[NotebookNode], None]]] = [
