@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 
+NOT_COMPARED = re.compile(r"(?m)^\s*#\s*NBVAL_IGNORE_OUTPUT")  # as nbval finds it
 FENCES = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -49,6 +50,12 @@ def write(notebook: NotebookNode, path: Path) -> None:
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def is_compared(cell: NotebookNode) -> bool:
+    """Does nbval compare this cell's outputs?"""
+    tags = cell.metadata.get("tags", [])
+    return "nbval-ignore-output" not in tags and not NOT_COMPARED.search(cell.source)
 
 
 def text_cells(notebook: NotebookNode) -> list[NotebookNode]:

@@ -153,13 +153,15 @@ def bitmaps(notebook: NotebookNode) -> Complaints:
 
 
 def uncompared(notebook: NotebookNode) -> Complaints:
-    """A cell that nbval does not compare says why, in a line of its own."""
-    return [
-        f"cell {cell.id} is not compared: add a line `{REASON}...`"
-        for cell in code_cells(notebook)
-        if UNCOMPARED.search(" ".join([cell.source, *cell.metadata.get("tags", [])]))
-        and not re.search(rf"(?m)^{REASON}\w", cell.source)
-    ]
+    """A cell that nbval does not compare says why, in a line of its own, and asserts something."""
+    complaints = []
+    for cell in code_cells(notebook):
+        if UNCOMPARED.search(" ".join([cell.source, *cell.metadata.get("tags", [])])):
+            if not re.search(rf"(?m)^{REASON}\w", cell.source):
+                complaints.append(f"cell {cell.id} is not compared: add a line `{REASON}...`")
+            if not re.search(r"(?m)^\s*assert ", cell.source):
+                complaints.append(f"cell {cell.id} is not compared: it needs an assert")
+    return complaints
 
 
 # --- What Jupyter and readers without eyes need ---

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 from blanks import blank, blank_of, marked
-from chapters import ROOT, chapters, code_cells, read, solutions, write
+from chapters import ROOT, chapters, code_cells, is_compared, read, solutions, write
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from repeatable import own_folders, repeatable
@@ -103,9 +103,26 @@ def refresh(notebook: nbformat.NotebookNode, path: Path, workspaces: Path) -> No
         notebook = run_as(notebook, path, workspaces)
     except CellExecutionError as error:
         raise SystemExit(f"{where} failed and is left as it was:\n{error}") from None
+    if before:
+        keep_what_may_differ(notebook, read(path))
     write(notebook, path)
     state = "the same" if path.read_bytes() == before else "changed"
     print(f"{where}: {state}, {time.perf_counter() - started:.1f} s", flush=True)
+
+
+def keep_what_may_differ(new: nbformat.NotebookNode, old: nbformat.NotebookNode) -> None:
+    """Leave the outputs that are not compared as they were, if none of their cells was changed.
+
+    All or none: a picture and the figures beside it come from the same run.
+    """
+    cells = [cell for cell in code_cells(new) if not is_compared(cell)]
+    before = {cell.source: cell.outputs for cell in code_cells(old) if not is_compared(cell)}
+    if before.keys() == {cell.source for cell in cells} and all(before.values()):
+        for cell in cells:
+            cell.outputs = before[cell.source]
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output.execution_count = cell.execution_count
 
 
 if __name__ == "__main__":

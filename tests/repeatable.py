@@ -19,6 +19,7 @@ def own_folders() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="workbook-", ignore_cleanup_errors=True) as folder:
         workspaces = Path(folder).resolve() / "workspace"
         os.environ["WORKBOOK_WORKSPACE"] = str(workspaces)
+        os.environ["WORKBOOK_STORED_UNMARKED"] = "1"
         os.environ["IPYTHONDIR"] = str(workspaces.with_name("ipython"))
         yield workspaces
 
@@ -35,6 +36,8 @@ def patterns(root: Path, workspaces: Path) -> list[tuple[str, str]]:
         (re.escape(quote(str(workspaces), safe=" +/")), "workspace"),  # as in a database's URL
         (re.escape(str(root)) + slash, ""),
         (r"Create Date: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+", "Create Date: (when it was made)"),
+        # Without a MariaDB its cells show their stored results; this line says so.
+        (r"MariaDB: .* stored results\.", "MariaDB is ready, with a new, empty database."),
     ]
     if os.sep == "\\":
         found.append((r"(?<=[\w.])(?:\\|%5C)+(?=[\w.])", "/"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import browser
 import pytest
-from chapters import ROOT, code_cells, name, notebooks, read
+from chapters import ROOT, code_cells, is_compared, name, notebooks, read
 from nbformat import NotebookNode
 from repeatable import repeatable
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
 PICTURES = Path(os.environ.get("WORKBOOK_SCREENSHOTS", ROOT / "screenshots"))
-NOT_COMPARED = re.compile(r"(?m)^\s*#\s*NBVAL_IGNORE_OUTPUT")  # as nbval finds it
 
 pytestmark = pytest.mark.slow
 
@@ -105,12 +104,6 @@ def test_outputs_are_drawn_and_readable(chapter: Chapter, theme: str) -> None:
 
 def test_nothing_is_asked_of_other_machines(chapter: Chapter) -> None:
     assert chapter.notebook.strangers == []
-
-
-def is_compared(cell: NotebookNode) -> bool:
-    """Does nbval compare this cell's outputs?"""
-    tags = cell.metadata.get("tags", [])
-    return "nbval-ignore-output" not in tags and not NOT_COMPARED.search(cell.source)
 
 
 def words(cell: NotebookNode, lab: browser.Lab) -> list[str]:

@@ -288,10 +288,13 @@ def test_every_check_has_a_fault() -> None:
     assert {check for check, _, _ in FAULTS} == {*EVERY_NOTEBOOK, *EVERY_CHAPTER}
 
 
-def test_a_reason_excuses_an_uncompared_cell() -> None:
+def test_a_reason_and_an_assert_excuse_an_uncompared_cell() -> None:
     notebook = sound()
-    types(f"# NBVAL_IGNORE_OUTPUT\n{REASON}it tells the time\ntime()")(notebook)
+    reason = f"# NBVAL_IGNORE_OUTPUT\n{REASON}it tells the time"
+    types(f"{reason}\nassert time()")(notebook)
     assert uncompared(notebook) == []
+    types(f"{reason}\ntime()")(notebook)
+    assert uncompared(notebook) == ["cell run is not compared: it needs an assert"]
 
 
 @pytest.mark.parametrize(

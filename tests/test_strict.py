@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chapters import chapters, code_cells, name, notebooks, read, write
+from chapters import chapters, code_cells, is_compared, name, notebooks, read, write
 from checkout import Proof, copy_checkout, prove
 from hygiene import run_top_to_bottom
 from nbformat import NotebookNode
@@ -40,15 +40,16 @@ def spoil(notebook: NotebookNode) -> dict[int, str]:
     And take all outputs away from one more cell, which still counts as run.
     """
     cells = code_cells(notebook)
-    counts = Counter(kind for cell in cells for kind in kinds(cell))
+    compared = [(n, cell) for n, cell in enumerate(cells) if is_compared(cell)]
+    counts = Counter(kind for _, cell in compared for kind in kinds(cell))
     rare_first = [kind for kind, _ in reversed(counts.most_common())]
     spoilt: dict[int, str] = {}
     for kind in rare_first:
-        free = (n for n, cell in enumerate(cells) if n not in spoilt and kind in kinds(cell))
+        free = (n for n, cell in compared if n not in spoilt and kind in kinds(cell))
         if (number := next(free, None)) is not None:
             change_one_word(cells[number], kind)
             spoilt[number] = kind
-    emptied = next(n for n, cell in enumerate(cells) if n not in spoilt and cell.outputs)
+    emptied = next(n for n, cell in compared if n not in spoilt and cell.outputs)
     cells[emptied].outputs = []
     return spoilt | {emptied: "no output"}
 

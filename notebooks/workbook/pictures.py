@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import unified_diff
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from alembic.script import Script
 from sqlalchemy import Inspector
@@ -19,13 +20,13 @@ BASE = "base"
 class Rich:
     """Something that Jupyter draws by its MIME type, with a text that says the same."""
 
-    def __init__(self, mime: str, data: str, text: str) -> None:
+    def __init__(self, mime: str, data: str | dict[str, Any], text: str) -> None:
         self.mime, self.data, self.text = mime, data, text
 
     def __repr__(self) -> str:
         return self.text
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str | dict[str, Any]]:
         return {self.mime: self.data, "text/plain": self.text}
 
 

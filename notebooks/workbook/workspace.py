@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from flask import Flask
 from flask.ctx import AppContext
-from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy import Connection, create_engine, inspect, make_url
 
 from .comparison import VERSIONS, Comparison, Snapshot, plural, take_snapshot
 from .environment import ROOT
@@ -28,10 +28,13 @@ from .errors import WorkbookError
 from .frames import Frame, schema_frame, table_frame
 from .kernel import keep_commands_independent, nothing_of, quiet
 from .pictures import Rich, difference, history_map, show, source_code, table_diagram
+from .servers import POSTGRES_URL, NoServer, mariadb, postgres
+from .standin import install
 
 FRUITS = ("Apple", "Orange", "Banana")
 WHERE = "WORKBOOK_WORKSPACE"
 DATABASE = "sqlite:///app.db"
+PRODUCTS = {"postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
 
 Start = Literal["three fruits", "before migrations"]
 
@@ -71,6 +74,7 @@ class Workspace:
         self._context: AppContext | None = None
         self._app: Flask | None = None
         self.path = workspaces() / chapter
+        self._stand_in = install(chapter)
         # Else a file that is edited twice in a second runs from a stale .pyc.
         sys.dont_write_bytecode = True
         logging.getLogger("alembic.runtime.plugins").addFilter(nothing_of)
@@ -99,8 +103,44 @@ class Workspace:
         db = self._app.extensions.get("sqlalchemy") if self._app else None
         models = db.Model.registry.mappers if db else ()
         said = (f"{m.class_.__name__}({', '.join(c.key for c in m.columns)})" for m in models)
-        place = "" if database == DATABASE else f", on {database}"
+        product = PRODUCTS.get(make_url(database).get_backend_name(), database)
+        place = "" if database == DATABASE else f", on {product}"
         print(f"The shop runs again, with {', '.join(sorted(said)) or 'no models'}{place}")
+
+    def postgres(self, database: str = "shop", server: str = "") -> str:
+        """The URI of a new, empty database in PostgreSQL, for ``shop.restart(uri)``.
+
+        The server is private to this kernel, starts at the first call in about a second and
+        is gone with the kernel; its programs came with pip. If WORKBOOK_POSTGRES_URL is set, the
+        database is made there instead. With ``server``, a name, it is another private one.
+        Where there is no server, this says why, and the cells that need it say that they
+        are skipped.
+        """
+        try:
+            uri = postgres(self.path, database, server)
+        except NoServer as reason:
+            print(
+                f"PostgreSQL did not start: {reason}. Set {POSTGRES_URL} to the URL of a server"
+                " of yours, postgresql://user:password@host/database, and restart the kernel."
+            )
+            self._stand_in.miss("postgres", "PostgreSQL", see_stored=False)
+            return ""
+        print("PostgreSQL is ready, with a new, empty database.")
+        return uri.render_as_string(hide_password=False)
+
+    def mariadb(self, database: str = "shop") -> str:
+        """The URI of a new, empty database on the server that WORKBOOK_MARIADB_URL names.
+
+        Where none is named, the cells that need it show what they printed on one, and say so.
+        """
+        try:
+            uri = mariadb(self.path, database)
+        except NoServer as reason:
+            print(f"MariaDB: {reason}, so the cells that need it show their stored results.")
+            self._stand_in.miss("mariadb", "MariaDB", see_stored=True)
+            return ""
+        print("MariaDB is ready, with a new, empty database.")
+        return uri.render_as_string(hide_password=False)
 
     def table(self, name: str) -> Frame:
         """All rows of a table."""
