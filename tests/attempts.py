@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from workbook import Workspace
 from workbook.exercises import exercise, find, judge
 from workbook.exercises.definition import Verdict
-from workbook.exercises.trial import contents
+from workbook.exercises.trial import contents, in_server
 from workbook.kernel import quiet
 
 Attempt = Callable[[Workspace], None]
@@ -39,13 +39,18 @@ def verdict_on(number: str, attempt: Attempt) -> Verdict:
         shop = exercise(number)
         with quiet():
             attempt(shop)
-        before, where, modules = contents(shop.path), os.getcwd(), dict(sys.modules)
+        before, where, modules = holds(shop), os.getcwd(), dict(sys.modules)
         verdict = judge(find(number))
-        assert contents(shop.path) == before, "the check changed the learner's workspace"
+        assert holds(shop) == before, "the check changed the learner's workspace"
         assert os.getcwd() == where
         for name, module in modules.items():
             assert not name.startswith("flask_app") or sys.modules.get(name) is module
         return verdict
+
+
+def holds(shop: Workspace) -> dict[str, str]:
+    """What a workspace and its database hold."""
+    return contents(shop.path) | in_server(shop.home)
 
 
 def wrong(number: str, line: str) -> Callable[[Attempt], Test]:

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,13 @@ from workbook.exercises import (
     find,
     hint,
     hints_shown,
+    homes,
     judge,
     progress,
     solution,
 )
 from workbook.exercises.chapter_03 import PRICES
+from workbook.exercises.trial import in_server
 from workbook.kernel import quiet
 
 each_solution = pytest.mark.parametrize("path", solutions(), ids=name)
@@ -295,6 +298,59 @@ def test_an_app_without_a_database_can_be_left(learner: Path) -> None:
         shop.edit("flask_app/__init__.py", "    Migrate(app, db)\n", "")
         shop.restart()
     exercise("3.1")
+
+
+@pytest.fixture
+def in_postgresql(learner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chapter 3's exercises, put up in PostgreSQL."""
+    moved = {n: replace(one, home="PostgreSQL") for n, one in exercises().items() if n[:2] == "3."}
+    monkeypatch.setattr("workbook.exercises.of_chapter", lambda _: moved)
+
+
+def test_an_exercise_in_postgresql(in_postgresql: None) -> None:
+    shop = exercise("3.2")
+    from flask_app import Product, db
+
+    assert db.engine.dialect.name == "postgresql"
+    assert judge(find("3.2")).state == "not attempted"
+    for product in db.session.scalars(db.select(Product)):
+        product.price = PRICES[product.name]
+    assert "a db.session.commit() missing?" in judge(find("3.2")).line
+    db.session.commit()
+    db.session.get(Product, 1)  # a connection stays open
+    before = in_server(shop.home)
+    assert judge(find("3.2")).state == "correct"
+    assert in_server(shop.home) == before
+    db.session.execute(db.delete(Product).where(Product.id == 3))
+    db.session.commit()
+    assert judge(find("3.2")).state == "not yet"
+    shop.restart()
+    assert len(shop.table("products")) == 3
+
+
+def test_a_repair_in_postgresql(in_postgresql: None) -> None:
+    shop = exercise("3.3")
+    with quiet():
+        downgrade()
+        script = shop.path / "migrations/versions/0002_add_price.py"
+        script.write_text(script.read_text("utf-8").replace("prcie", "price"), "utf-8")
+        upgrade()
+    assert judge(find("3.3")).state == "correct"
+
+
+def test_a_postgresql_that_is_gone_with_its_kernel(in_postgresql: None) -> None:
+    exercise("3.2")
+    homes.clear()  # as in a new kernel
+    assert 'Run `exercise("3.2")` first' in judge(find("3.2")).line
+
+
+def test_an_exercise_without_postgresql(
+    in_postgresql: None, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBOOK_POSTGRES_URL", "nonsense")
+    exercise("3.2")
+    assert "PostgreSQL did not start" in capsys.readouterr().out
+    assert judge(find("3.2")).state == "not attempted"
 
 
 def test_unknown_numbers(learner: Path) -> None:

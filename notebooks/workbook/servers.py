@@ -6,6 +6,7 @@ import atexit
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,10 @@ from .errors import gist
 
 POSTGRES_URL = "WORKBOOK_POSTGRES_URL"
 MARIADB_URL = "WORKBOOK_MARIADB_URL"
+# Lines of a dump that older servers do not know, and a mark that Debian's 15.20 puts on columns.
+NOT_FOR_ALL = re.compile(
+    r"(?m)^(SET transaction_timeout = 0|ALTER TABLE .* SET \(pg_attver=\d+\));\n+"
+)
 GUARD = Path(__file__).with_name("postgres_guard.py")
 
 
@@ -127,6 +132,31 @@ def mariadb(workspace: Path, database: str) -> URL:
     if not os.environ.get(MARIADB_URL):
         raise NoServer(f"{MARIADB_URL} is not set")
     return new_database(url(MARIADB_URL), f"workbook_{database}_{mark(workspace)}")
+
+
+def dump(database: URL) -> str:
+    """A database of PostgreSQL as SQL for psql, the same text for the same contents.
+
+    pg_dump must not be older than the server. Raises NoServer.
+    """
+    # Without a key of ours there would be a random one in it.
+    said = tool("pg_dump", database, "--inserts", "--no-owner", "--restrict-key=workbook")
+    return NOT_FOR_ALL.sub("", said)
+
+
+def load(statements: str, database: URL) -> None:
+    """Put a dump into an empty database. Raises NoServer."""
+    tool("psql", database, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", stdin=statements)
+
+
+def tool(program: str, database: URL, *arguments: str, stdin: str = "") -> str:
+    """Run one of PostgreSQL's own programs on a database; return its output. Raises NoServer."""
+    plain = database.set(drivername="postgresql").render_as_string(hide_password=False)
+    line = [str(binaries() / program), f"--dbname={plain}", *arguments]
+    done = subprocess.run(line, input=stdin, capture_output=True, text=True, encoding="utf-8")
+    if done.returncode:
+        raise NoServer(f"{program}: {done.stderr.strip().partition(chr(10))[0]}")
+    return done.stdout
 
 
 def url(variable: str) -> URL:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .environment import ROOT
 
-STARTS_ANEW = re.compile(r"\bWorkspace\(")
+STARTS_ANEW = re.compile(r"\b(Workspace|exercise)\(")
 STARTS_SHOP_ON = re.compile(r"\bshop\.restart\((\w*)")
 ASKS_FOR_SERVER = re.compile(r"\bshop\.(postgres|mariadb)\(")
 # Set where outputs are stored and compared: there a mark would be a difference.

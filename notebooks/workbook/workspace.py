@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -37,6 +38,7 @@ DATABASE = "sqlite:///app.db"
 PRODUCTS = {"postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
 
 Start = Literal["three fruits", "before migrations"]
+Home = Literal["SQLite", "PostgreSQL"]
 
 
 def workspaces() -> Path:
@@ -55,7 +57,8 @@ class Workspace:
     flask_app/ and migrations/ into it, moves there, upgrades a new SQLite database to
     revision 0001 and puts three fruits in. With ``start="before migrations"`` there
     is only the app, without Flask-Migrate, and no database. ``prepare`` goes on from there,
-    without a word: an exercise may begin elsewhere, even in a broken project.
+    without a word: an exercise may begin elsewhere, even in a broken project; and its
+    database may be a new one in PostgreSQL, its ``home``.
 
     Raises WorkbookError if the folder cannot be made or emptied.
     """
@@ -67,6 +70,7 @@ class Workspace:
         chapter: str,
         start: Start = "three fruits",
         prepare: Callable[[Workspace], None] | None = None,
+        home: Home = "SQLite",
     ) -> None:
         if Workspace._running:
             Workspace._running._stop()
@@ -84,7 +88,12 @@ class Workspace:
         self._empty()
         self._copy(start)
         sys.path[:] = [str(self.path), *(p for p in sys.path if not is_workspace(p))]
-        self._start()
+        self.home = DATABASE
+        if home == "PostgreSQL":
+            self.home = self.postgres(re.sub(r"\W", "_", chapter))
+            if not self.home:
+                return
+        self._start(self.home)
         with quiet():
             if start == "three fruits":
                 fill()
@@ -92,19 +101,20 @@ class Workspace:
                 prepare(self)
         print(f"{self._name} is ready: {self._state()}")
 
-    def restart(self, database: str = DATABASE) -> None:
+    def restart(self, database: str = "") -> None:
         """Do what restarting the server would do: read flask_app again and start it.
 
         ``database`` is a URI, for a start on another database than the chapter's own.
         Import Product and db anew afterwards; the old ones belong to the old app.
         """
         self._stop()
-        self._start(database)
+        self._start(database or self.home)
         db = self._app.extensions.get("sqlalchemy") if self._app else None
         models = db.Model.registry.mappers if db else ()
         said = (f"{m.class_.__name__}({', '.join(c.key for c in m.columns)})" for m in models)
-        product = PRODUCTS.get(make_url(database).get_backend_name(), database)
-        place = "" if database == DATABASE else f", on {product}"
+        backend = make_url(database or self.home).get_backend_name()
+        product = PRODUCTS.get(backend, database)
+        place = f", on {product}" if product else ""
         print(f"The shop runs again, with {', '.join(sorted(said)) or 'no models'}{place}")
 
     def postgres(self, database: str = "shop", server: str = "") -> str:
@@ -249,7 +259,7 @@ class Workspace:
             factory = self.path / "flask_app" / "__init__.py"
             factory.write_text(without_migrate(factory.read_text("utf-8")), "utf-8")
 
-    def _start(self, database: str = DATABASE) -> None:
+    def _start(self, database: str) -> None:
         os.chdir(self.path)
         forget_app()
         self._app, self._context = start_app(database)

@@ -18,10 +18,10 @@ from pathlib import Path
 from ..environment import ROOT
 from ..errors import WorkbookError
 from ..pictures import Rich, show
-from ..workspace import Workspace, workspaces
+from ..workspace import DATABASE, Workspace, workspaces
 from .definition import Exercise, NotYet, Verdict
 from .progress import Progress
-from .trial import contents, copy_workspace, told, trying
+from .trial import contents, copy_workspace, in_server, told, trying
 
 __all__ = ["check", "exercise", "hint", "progress", "solution"]
 
@@ -29,6 +29,7 @@ __all__ = ["check", "exercise", "hint", "progress", "solution"]
 SHELF = "solutions" if Path.cwd().name == "solutions" else "exercises"
 
 hints_shown: Counter[str] = Counter()
+homes: dict[str, str] = {}
 
 
 class NotCorrect(WorkbookError, AssertionError):
@@ -42,10 +43,14 @@ def exercise(number: str) -> Workspace:
     such exercise.
     """
     one = find(number)
-    shop = Workspace(f"{SHELF}/{one.number}", one.start, one.prepare)
+    shop = Workspace(f"{SHELF}/{one.number}", one.start, one.prepare, one.home)
+    homes[number] = shop.home
     started = beginning(one)
     shutil.rmtree(started, ignore_errors=True)
-    copy_workspace(shop.path, started)
+    if shop.home:  # there may be no PostgreSQL
+        copy_workspace(shop.path, started)
+        for file, text in in_server(shop.home).items():
+            (started / file).write_text(text, "utf-8")
     return shop
 
 
@@ -132,14 +137,16 @@ def beginning(one: Exercise) -> Path:
 def judge(one: Exercise) -> Verdict:
     """Look at the answer that stands in the exercise's workspace."""
     here, started = workspaces() / SHELF / one.number, beginning(one)
-    if not started.is_dir() or not here.is_dir():
+    # A database in PostgreSQL is gone with the kernel that put it up.
+    home = DATABASE if one.home == "SQLite" else homes.get(one.number, "")
+    if not home or not started.is_dir() or not here.is_dir():
         return Verdict("not attempted", f'Run `exercise("{one.number}")` first.')
-    if contents(here) == contents(started):
+    if contents(here) | in_server(home) == contents(started):
         line = "Nothing has changed since the start."
         return Verdict("not attempted", line + uncommitted(here))
     waiting = ""
     try:
-        with trying(here, started) as trial:
+        with trying(here, home, started) as trial:
             waiting = trial.waiting
             one.judge(trial)
     except NotYet as missing:

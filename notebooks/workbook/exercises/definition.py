@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..workspace import Start, Workspace
+from ..workspace import Home, Start, Workspace
 
 if TYPE_CHECKING:
     from .trial import Trial
@@ -43,7 +43,7 @@ class Exercise:
 
     ``judge`` gets a copy of the learner's workspace and raises NotYet for the first thing
     that is missing; ``shows`` is said when nothing is. ``prepare`` puts up what
-    differs from the usual start.
+    differs from the usual start, in a database of its ``home``.
     """
 
     number: str
@@ -53,6 +53,7 @@ class Exercise:
     hints: tuple[str, ...]
     prepare: Callable[[Workspace], None] | None = None
     start: Start = "three fruits"
+    home: Home = "SQLite"
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,18 @@ import flask_migrate
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, Inspector, String, create_engine, inspect, text
+from sqlalchemy import Connection, Inspector, String, create_engine, inspect, make_url, text
 
 from ..comparison import Snapshot, TableState, plural, take_snapshot
 from ..errors import gist
 from ..frames import NULL
 from ..kernel import quiet
-from ..workspace import DATABASE, forget_app, start_app, stop_app
+from ..servers import dump, load, new_database
+from ..workspace import forget_app, start_app, stop_app
 from .definition import NotYet, need, where
 
 SQLITE_FILES = (".db", ".sqlite", ".sqlite3")
+DUMP = "in-postgresql.sql"
 PASSING = ("__pycache__", ".ipynb_checkpoints", "*-journal", "*-wal", "*-shm")
 
 
@@ -40,11 +42,13 @@ class Trial:
     do the commands if they fail.
     """
 
-    def __init__(self, path: Path, start: Snapshot, scripts_at_start: Iterable[str]) -> None:
-        self.path, self.start = path, start
+    def __init__(
+        self, path: Path, home: str, start: Snapshot, scripts_at_start: Iterable[str]
+    ) -> None:
+        self.path, self.home, self.start = path, home, start
         self._is_open = False
         self.scripts_at_start = frozenset(scripts_at_start)
-        self._serve(DATABASE)
+        self._serve(home)
         self.waiting = self._waiting()
 
     def _waiting(self) -> str:
@@ -166,13 +170,17 @@ class Trial:
     def empty_database(self) -> Iterator[None]:
         """Within the block, be on a new database: a colleague's, or the test suite's."""
         self.close()
-        (self.path / "instance" / "colleague.db").unlink(missing_ok=True)
+        if is_postgres(self.home):
+            colleagues = again(self.home, "colleague")
+        else:
+            (self.path / "instance" / "colleague.db").unlink(missing_ok=True)
+            colleagues = "sqlite:///colleague.db"
         try:
-            self._serve("sqlite:///colleague.db")
+            self._serve(colleagues)
             yield
         finally:
             self.close()
-            self._serve(DATABASE)
+            self._serve(self.home)
 
     # --- What most answers need ---
 
@@ -333,8 +341,27 @@ def meaning(file: Path) -> str:
     return said
 
 
+def is_postgres(home: str) -> bool:
+    """Is the database with this URI in PostgreSQL?"""
+    return make_url(home).get_backend_name() == "postgresql"
+
+
+def again(home: str, name: str, contents: str = "") -> str:
+    """The URI of another database on the same server, new, with these contents."""
+    own = make_url(home)
+    made = new_database(own, f"{own.database}_{name}")
+    if contents:
+        load(contents, made)
+    return made.render_as_string(hide_password=False)
+
+
+def in_server(home: str) -> dict[str, str]:
+    """A database's contents as a file of SQL, if it is in PostgreSQL."""
+    return {DUMP: dump(make_url(home))} if is_postgres(home) else {}
+
+
 @contextmanager
-def trying(workspace: Path, started: Path) -> Iterator[Trial]:
+def trying(workspace: Path, home: str, started: Path) -> Iterator[Trial]:
     """A trial of this workspace; ``started`` is the copy that was made when it was put up.
 
     The kernel's own flask_app, its current folder and its logging are as before afterwards.
@@ -344,10 +371,12 @@ def trying(workspace: Path, started: Path) -> Iterator[Trial]:
         copy = Path(scratch).resolve() / "copy"
         copy_workspace(workspace, copy)
         learners = forget_app()
+        start = tables(started, home)
+        copied = again(home, "trial", in_server(home)[DUMP]) if is_postgres(home) else home
         try:
             os.chdir(copy)
             sys.path.insert(0, str(copy))
-            with quiet(), closing(Trial(copy, tables(started), revisions(started))) as trial:
+            with quiet(), closing(Trial(copy, copied, start, revisions(started))) as trial:
                 yield trial
         finally:
             forget_app()
@@ -356,10 +385,13 @@ def trying(workspace: Path, started: Path) -> Iterator[Trial]:
             os.chdir(here)
 
 
-def tables(folder: Path) -> Snapshot:
-    """The tables of a workspace whose app may be broken, or whose database is not there yet."""
-    file = folder / "instance" / "app.db"
-    engine = create_engine(f"sqlite:///{file}" if file.exists() else "sqlite://")
+def tables(started: Path, home: str) -> Snapshot:
+    """The tables at the start; the app may be broken, or the database not there yet."""
+    file = started / "instance" / "app.db"
+    if is_postgres(home):
+        engine = create_engine(again(home, "start", (started / DUMP).read_text("utf-8")))
+    else:
+        engine = create_engine(f"sqlite:///{file}" if file.exists() else "sqlite://")
     with engine.connect() as connection:
         found = take_snapshot(connection)
     engine.dispose()
