@@ -69,6 +69,7 @@ class Proving:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.report = Path(tempfile.mkdtemp(prefix="workbook-proof-")) / "junit.xml"
+        self.report.parent.chmod(0o777)  # ``prefix`` may make it another user who writes there
         line = [*prefix, sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider"]
         self.process = subprocess.Popen(
             [*line, f"--junitxml={self.report}", *map(str, arguments)],

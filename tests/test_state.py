@@ -1,16 +1,20 @@
-"""A notebook passes in any order, beside others, again and again, and wherever it lies."""
+"""A notebook passes in any order, beside others, after an accident, and wherever it lies."""
 
+import contextlib
 import os
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
-from chapters import ROOT, chapters, code_cells, name, notebooks, read, write
+from chapters import ROOT, chapters, code_cells, is_compared, name, notebooks, read
 from checkout import Proving, copy_checkout, environment, prove
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
@@ -27,17 +31,16 @@ def every_cell() -> set[tuple[str, int]]:
     return {(name(p), n) for p in notebooks() for n in range(len(code_cells(read(p))))}
 
 
-# --- Order ---
+def by_itself(path: Path) -> bool:
+    """Does the chapter need no server?"""
+    return not any("shop.postgres(" in cell.source for cell in code_cells(read(path)))
 
 
-def test_in_reverse_order() -> None:
-    proof = prove(ROOT, *reversed(notebooks()))
-    assert proof.passed, proof.said
-    assert proof.cells == every_cell()
+# --- Beside others ---
 
 
-def test_all_chapters_at_once() -> None:
-    together([*chapters()])
+def test_all_chapters_without_servers_at_once() -> None:
+    together([path for path in chapters() if by_itself(path)])
 
 
 @each_chapter
@@ -53,21 +56,7 @@ def together(paths: list[Path]) -> None:
         assert {chapter for chapter, _ in proof.cells} == {name(path)}
 
 
-# --- State ---
-
-
-def test_twice_in_one_kernel(tmp_path: Path) -> None:
-    root = copy_checkout(tmp_path)
-    for path in notebooks(root):
-        notebook = read(path)
-        again = read(path).cells
-        for cell in again:
-            cell.id += "-second-time"
-        notebook.cells += again
-        write(notebook, path)
-    proof = prove(root, "notebooks")
-    assert proof.passed, proof.said
-    assert len(proof.cells) == 2 * len(every_cell())
+# --- After an accident ---
 
 
 DIE_IN_A_TRANSACTION = """
@@ -81,39 +70,48 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 @each_chapter
-def test_after_its_kernel_was_killed(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workspaces = tmp_path.resolve() / "workspace"
-    monkeypatch.setenv("WORKBOOK_WORKSPACE", str(workspaces))
-    half = read(path)
-    half.cells = half.cells[: len(half.cells) // 2]
-    half.cells.append(new_code_cell(DIE_IN_A_TRANSACTION, id="die"))
-    client = NotebookClient(half, kernel_name="python3", timeout=60)
-    client.resources = {"metadata": {"path": str(path.parent)}}
-    with pytest.raises(DeadKernelError):
-        client.execute()
-    assert list(workspaces.rglob("instance/app.db-journal"))
-    again = run(path, workspaces)
-    assert [c.outputs for c in code_cells(again)] == [c.outputs for c in code_cells(read(path))]
+def test_after_its_kernel_was_killed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(prefix="killed-") as scratch:  # short: sockets lie in it
+        workspaces = Path(scratch).resolve() / "workspace"
+        monkeypatch.setenv("WORKBOOK_WORKSPACE", str(workspaces))
+        monkeypatch.setenv("TMPDIR", scratch)
+        monkeypatch.delenv("WORKBOOK_POSTGRES_URL", raising=False)
+        half = read(path)
+        half.cells = half.cells[: len(half.cells) // 2]
+        half.cells.append(new_code_cell(DIE_IN_A_TRANSACTION, id="die"))
+        client = NotebookClient(half, kernel_name="python3", timeout=60)
+        client.resources = {"metadata": {"path": str(path.parent)}}
+        with pytest.raises(DeadKernelError):
+            client.execute()
+        assert list(workspaces.rglob("instance/app.db-journal"))
+        nothing_is_left(Path(scratch))
+        again, stored = run(path, workspaces), read(path)
+        for cell, expected in zip(code_cells(again), code_cells(stored), strict=True):
+            assert cell.outputs == expected.outputs or not is_compared(expected), cell.source
+        nothing_is_left(Path(scratch))
 
 
-# --- Place ---
+def nothing_is_left(scratch: Path, seconds: float = 60) -> None:
+    """Wait until no process lives that was started from a workspace here, and no server."""
+    end = time.monotonic() + seconds
+    while left := [*scratch.glob("workbook-postgres-*"), *processes_in(scratch)]:
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
 
 
-def test_folder_with_an_odd_name(tmp_path: Path) -> None:
-    root = copy_checkout(tmp_path / "Grüne Äpfel, it's 100% [new] (1+1)")
-    scratch = root / "tmp"  # the workspaces lie in it
-    scratch.mkdir()
-    env = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
-    proof = prove(root, "notebooks", env=env)
-    assert proof.passed, proof.said
-    assert proof.cells == every_cell()
+def processes_in(folder: Path) -> list[str]:
+    """The command lines of other living processes that work in this folder, or name it."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            line = " ".join(process.cmdline())
+            here = str(folder) in line or Path(process.cwd()).is_relative_to(folder)
+            if here and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(line)
+    return found
 
 
-def test_from_the_notebooks_folder() -> None:
-    proof = prove(ROOT, *chapters(), cwd=ROOT / "notebooks")
-    assert proof.passed, proof.said
+# --- A hostile place ---
 
 
 def without_root_powers() -> tuple[str, ...]:
@@ -129,7 +127,7 @@ def without_root_powers() -> tuple[str, ...]:
 
 @pytest.fixture
 def locked_checkout(tmp_path: Path) -> Iterator[Path]:
-    root = copy_checkout(tmp_path / "locked")
+    root = copy_checkout(tmp_path / "Grüne Äpfel, it's 100% [new] (1+1)")
     everything = [root, *root.rglob("*")]
     for path in everything:
         path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
@@ -138,10 +136,58 @@ def locked_checkout(tmp_path: Path) -> Iterator[Path]:
         path.chmod(path.stat().st_mode | stat.S_IWUSR)
 
 
-def test_read_only_checkout(locked_checkout: Path) -> None:
-    proof = prove(locked_checkout, "notebooks", prefix=without_root_powers())
+def test_in_a_hostile_place(locked_checkout: Path, tmp_path: Path) -> None:
+    """All notebooks, in an oddly named folder that is read-only, in reverse order.
+
+    From the notebooks' folder; with another database and another flask_app in the
+    environment, and start-up files of IPython's. PostgreSQL is the private one.
+    """
+    home = tmp_path / "home"
+    profile = home / ".ipython" / "profile_default"
+    for file, text in {
+        tmp_path / "other" / "flask_app" / "__init__.py": "raise SystemExit('the wrong flask_app')",
+        profile / "startup" / "00-mine.py": "print('hello from my profile'); import flask_app",
+        profile / "ipython_config.py": "c.InteractiveShell.ast_node_interactivity = 'all'",
+    }.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    scratch = tmp_path / "it's 100% [tmp]"  # the workspaces lie in it
+    scratch.mkdir()
+    database = tmp_path / "precious.db"
+    env = {
+        "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{database}",
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "IPYTHONDIR": str(profile.parent),
+        "PYTHONPATH": str(tmp_path / "other"),
+        "WORKBOOK_POSTGRES_URL": "",
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch)),
+    }
+    proof = prove(
+        locked_checkout,
+        *reversed(notebooks(locked_checkout)),
+        cwd=locked_checkout / "notebooks",
+        prefix=without_root_powers(),
+        env=env,
+    )
+    assert not database.exists()
     assert proof.passed, proof.said
     assert proof.cells == every_cell()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="every other test runs as such a user"
+)
+@pytest.mark.parametrize("number", ["14", "16"])
+def test_as_an_ordinary_user(number: str) -> None:
+    """Its PostgreSQL is the user's own process then, and needs no other user."""
+    nobody = ("--reuid=nobody", "--regid=nogroup", "--clear-groups")
+    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    with tempfile.TemporaryDirectory(prefix="nobody-") as home:
+        shutil.chown(home, "nobody")
+        env = {"HOME": home, "TMPDIR": home, "WORKBOOK_POSTGRES_URL": ""}
+        proof = prove(ROOT, path, "-n0", prefix=("setpriv", *nobody), env=env)
+        assert proof.passed, proof.said
 
 
 OPEN_A_WORKSPACE = "from workbook import Workspace; Workspace('03_add_a_price')"
@@ -167,31 +213,3 @@ def test_read_only_checkout_without_pytest(locked_checkout: Path, tmp_path: Path
     elsewhere = tmp_path / "else where"
     assert "is ready: revision 0001, 3 products" in opened(WORKBOOK_WORKSPACE=str(elsewhere)).stdout
     assert (elsewhere / "03_add_a_price" / "instance" / "app.db").exists()
-
-
-# --- A hostile environment ---
-
-
-def test_what_others_left_in_the_environment(tmp_path: Path) -> None:
-    """Another database, another flask_app on PYTHONPATH, start-up files of IPython's."""
-    home = tmp_path / "home"
-    profile = home / ".ipython" / "profile_default"
-    for file, text in {
-        tmp_path / "other" / "flask_app" / "__init__.py": "raise SystemExit('the wrong flask_app')",
-        profile / "startup" / "00-mine.py": "print('hello from my profile'); import flask_app",
-        profile / "ipython_config.py": "c.InteractiveShell.ast_node_interactivity = 'all'",
-    }.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    database = tmp_path / "precious.db"
-    env = {
-        "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{database}",
-        "HOME": str(home),
-        "USERPROFILE": str(home),
-        "IPYTHONDIR": str(profile.parent),
-        "PYTHONPATH": str(tmp_path / "other"),
-    }
-    proof = prove(ROOT, "notebooks", env=env)
-    assert not database.exists()
-    assert proof.passed, proof.said
-    assert proof.cells == every_cell()
