@@ -11,7 +11,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -22,6 +22,7 @@ from alembic.util import CommandError
 from flask import Flask
 from flask.ctx import AppContext
 from sqlalchemy import Connection, create_engine, inspect, make_url
+from sqlalchemy.exc import DBAPIError
 
 from .comparison import VERSIONS, Comparison, Snapshot, plural, take_snapshot
 from .environment import ROOT
@@ -35,6 +36,8 @@ from .standin import install
 FRUITS = ("Apple", "Orange", "Banana")
 WHERE = "WORKBOOK_WORKSPACE"
 DATABASE = "sqlite:///app.db"
+# What they say is the same at each command; the second one loops over a set, in no order.
+NOISY_LOGGERS = ("alembic.runtime.plugins", "alembic.ddl.postgresql")
 PRODUCTS = {"postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
 
 Start = Literal["three fruits", "before migrations"]
@@ -81,7 +84,8 @@ class Workspace:
         self._stand_in = install(chapter)
         # Else a file that is edited twice in a second runs from a stale .pyc.
         sys.dont_write_bytecode = True
-        logging.getLogger("alembic.runtime.plugins").addFilter(nothing_of)
+        for noisy in NOISY_LOGGERS:
+            logging.getLogger(noisy).addFilter(nothing_of)
         # As in a new kernel: the commands of a chapter before may have made Alembic talkative.
         logging.getLogger("alembic").setLevel(logging.NOTSET)
         os.chdir(ROOT)  # Windows does not empty the folder that a process stands in
@@ -319,7 +323,8 @@ def start_app(database: str = DATABASE) -> tuple[Flask, AppContext]:
 def stop_app(app: Flask, context: AppContext) -> None:
     """Close its connections and pop its context."""
     if db := app.extensions.get("sqlalchemy"):
-        db.session.remove()
+        with suppress(DBAPIError):  # the database may have been replaced by a new one
+            db.session.remove()
         for engine in db.engines.values():
             engine.dispose()
     context.pop()
