@@ -67,7 +67,8 @@ class Server:
         import pwd
 
         nobody = pwd.getpwnam("nobody")
-        os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+        os.chown(self.folder, nobody.pw_uid, os.getegid())
+        self.folder.chmod(0o710)  # root need not have the power to enter what is closed to it
         user: dict[str, Any] = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         try:
             command = [str(self.binaries / "postgres"), "--version"]
@@ -86,14 +87,14 @@ class Server:
         return user
 
     def make(self) -> None:
-        """Make the data folder, with one user, ``shop``."""
+        """Make the data folder, with one user, ``workbook``."""
         access = ["--auth=trust"]
         if self.password:
             secret = self.folder / "password"
             secret.write_text(self.password, "utf-8")
             access = ["--auth=scram-sha-256", f"--pwfile={secret}"]
         self.run(
-            "initdb", *access, "--username=shop", "--encoding=UTF8", "--no-locale", "--no-sync"
+            "initdb", *access, "--username=workbook", "--encoding=UTF8", "--no-locale", "--no-sync"
         )
         where = {"listen_addresses": "127.0.0.1", "port": str(free_port())}
         if not WINDOWS:
@@ -134,6 +135,10 @@ class Server:
         if (self.folder / "data" / "postmaster.pid").exists():
             with suppress(OSError, RuntimeError):  # the full disk, say, that it has died of
                 self.run("pg_ctl", "stop", "--mode=immediate", "--silent")
+        if self.user:
+            os.seteuid(self.user["user"])
+            shutil.rmtree(self.folder, ignore_errors=True)
+            os.seteuid(0)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

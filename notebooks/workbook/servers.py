@@ -45,6 +45,7 @@ class PrivatePostgres:
     def __init__(self, folders: list[Path]) -> None:
         if sys.platform == "emscripten":
             raise NoServer("a browser cannot start a server")
+        asked = {"binaries": str(binaries()), "folders": [str(folder) for folder in folders]}
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD)],
             stdin=subprocess.PIPE,
@@ -56,18 +57,17 @@ class PrivatePostgres:
         atexit.register(self.stop)
         assert self._guard.stdin
         assert self._guard.stdout
-        asked = {"binaries": str(binaries()), "folders": [str(folder) for folder in folders]}
         print(json.dumps(asked), file=self._guard.stdin, flush=True)
         answer = json.loads(self._guard.stdout.readline() or '{"error": "its guard died"}')
         if "error" in answer:
             self.stop()
             raise NoServer(answer["error"])
-        shop = URL.create("postgresql+psycopg", "shop", database="postgres")
+        one = URL.create("postgresql+psycopg", "workbook", database="postgres")
         if answer["password"]:
             password, host, port = answer["password"], answer["host"], answer["port"]
-            self.url = shop.set(password=password, host=host, port=port)
+            self.url = one.set(password=password, host=host, port=port)
         else:
-            self.url = shop.set(query={"host": answer["host"]})  # the folder of its socket
+            self.url = one.set(query={"host": answer["host"]})  # the folder of its socket
 
     @classmethod
     def named(cls, name: str, folders: list[Path]) -> PrivatePostgres:
