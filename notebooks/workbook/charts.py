@@ -23,6 +23,8 @@ def chart(rows: Iterable[Mapping[str, Any]], text: str, **spec: Any) -> Rich:
         "description": text,
         "background": "transparent",
         "width": 620,
+        # Its menu would be a button without a name, which screen readers cannot tell.
+        "usermeta": {"embedOptions": {"actions": False}},
         "data": {"values": [dict(row) for row in rows]},
         "config": {
             "view": {"stroke": None},

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from alembic.script import ScriptDirectory
 from flask import current_app
 from flask_migrate import upgrade
-from sqlalchemy import URL, Engine, MetaData, create_engine, text
+from sqlalchemy import URL, Engine, MetaData, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
 from .charts import chart
@@ -44,12 +44,12 @@ FILL = {
     "postgresql": [
         # Its housekeeping would come at a moment of its own, and hold a lock.
         "ALTER TABLE products SET (autovacuum_enabled = false)",
-        "ALTER TABLE products DROP CONSTRAINT products_pkey",
+        "ALTER TABLE products DROP CONSTRAINT {key}",
         """
         INSERT INTO products (id, name)
         SELECT n, 'Fruit ' || n FROM generate_series(1, :rows) AS n
         """,
-        "ALTER TABLE products ADD PRIMARY KEY (id)",
+        "ALTER TABLE products ADD CONSTRAINT {key} PRIMARY KEY (id)",
     ],
 }
 READ = "SELECT id FROM products WHERE id = 1"
@@ -225,10 +225,11 @@ def stalls(south: Connection[Any]) -> int:
 
 
 def reason(server: Connection[Any]) -> str:
-    """The last line on replication among the errors in a private server's log."""
+    """The last error in a private server's log, best one that speaks of replication."""
     log = "SELECT pg_read_file(current_setting('data_directory') || '/../log')"
-    errors = (line.partition("ERROR:")[2].strip() for line in value(server, log).splitlines())
-    return str([error for error in errors if "replicat" in error][-1])
+    lines = str(value(server, log)).splitlines()
+    errors = [line.partition("ERROR:")[2].strip() for line in lines if "ERROR:" in line]
+    return ([error for error in errors if "replicat" in error] or errors)[-1]
 
 
 def value(server: Connection[Any], query: str) -> Any:
@@ -305,9 +306,10 @@ def fill(rows: int, revision: str) -> None:
     with quiet():
         upgrade(revision=revision)
     with engine().begin() as connection:
+        key = inspect(connection).get_pk_constraint("products")["name"]
         for statement in FILL[connection.dialect.name]:
             values = {"rows": rows} if ":rows" in statement else {}
-            connection.execute(text(statement), values)
+            connection.execute(text(statement.format(key=key)), values)
 
 
 def empty() -> None:
