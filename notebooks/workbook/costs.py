@@ -19,7 +19,7 @@ from flask_migrate import upgrade
 from sqlalchemy import URL, Engine, MetaData, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
-from .charts import chart
+from .charts import GREY, chart
 from .frames import Frame
 from .kernel import quiet
 from .pictures import Rich
@@ -140,13 +140,13 @@ def curves(costs: Iterable[Cost], title: str) -> Rich:
                 "axis": {"values": ticks, "format": ",", "title": "rows"},
             },
             "y": up | {"scale": {"type": "log"}, "axis": {"title": "milliseconds"}},
-            "color": kind,
         },
+        # Grey lines: coloured ones would have a legend of their own, without the shapes.
         layer=[
-            {"mark": {"type": "line", "opacity": 0.7}},
+            {"mark": {"type": "line", "color": GREY}, "encoding": {"detail": kind}},
             {
-                "mark": {"type": "point", "size": 70, "filled": True},
-                "encoding": {"shape": kind},
+                "mark": {"type": "point", "size": 90, "filled": True, "opacity": 1},
+                "encoding": {"shape": kind, "color": kind},
             },
         ],
     )
