@@ -5,6 +5,7 @@ the solutions, and makes the blank exercises from the solutions. A second refres
 changes no byte.
 """
 
+import json
 import os
 import sys
 import time
@@ -18,6 +19,11 @@ from chapters import ROOT, chapters, code_cells, is_compared, read, solutions, w
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from repeatable import own_folders, repeatable
+
+sys.path.append(str(ROOT / "notebooks"))
+
+from workbook.standin import needing
+from workbook.standin import stored as stored_results
 
 
 def chosen(names: list[str]) -> list[Path]:
@@ -106,8 +112,20 @@ def refresh(notebook: nbformat.NotebookNode, path: Path, workspaces: Path) -> No
     if before:
         keep_what_may_differ(notebook, read(path))
     write(notebook, path)
+    store_for_readers_without_mariadb(notebook, path)
     state = "the same" if path.read_bytes() == before else "changed"
     print(f"{where}: {state}, {time.perf_counter() - started:.1f} s", flush=True)
+
+
+def store_for_readers_without_mariadb(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Keep the outputs of cells that need a MariaDB: standin.py shows them where it is missing."""
+    cells = {cell.source.strip(): cell.outputs for cell in code_cells(notebook)}
+    found = {source: cells[source] for source in needing("mariadb", cells)}
+    if found and path.parent.name == "notebooks":
+        file = stored_results(path.stem)
+        file.parent.mkdir(exist_ok=True)
+        text = json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True)
+        file.write_text(text + "\n", "utf-8", newline="\n")
 
 
 def keep_what_may_differ(new: nbformat.NotebookNode, old: nbformat.NotebookNode) -> None:

@@ -1,4 +1,7 @@
-"""Every notebook in a real JupyterLab: opened, run by the menu, looked at in light and in dark."""
+"""Every chapter and exercise in a real JupyterLab: opened, run by the menu, seen in light and dark.
+
+Not the solutions: they are the exercises with the answers, which nbval runs.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import browser
 import pytest
-from chapters import ROOT, code_cells, is_compared, name, notebooks, read
+from chapters import ROOT, blanks, chapters, code_cells, is_compared, name, read
 from nbformat import NotebookNode
 from repeatable import repeatable
 
@@ -49,7 +52,7 @@ def chromium(lab: browser.Lab) -> Iterator[BrowserContext]:
         yield chromium
 
 
-@pytest.fixture(scope="module", params=notebooks(), ids=name)
+@pytest.fixture(scope="module", params=[*chapters(), *blanks()], ids=name)
 def chapter(
     request: pytest.FixtureRequest, lab: browser.Lab, chromium: BrowserContext
 ) -> Iterator[Chapter]:

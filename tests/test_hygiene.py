@@ -1,12 +1,13 @@
 """Every notebook is stored as it should be; every check finds what it looks for."""
 
 import copy
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chapters import NOTEBOOKS, ROOT, chapters, name, notebooks, prose, read, write
+from chapters import NOTEBOOKS, ROOT, chapters, code_cells, name, notebooks, prose, read, write
 from checkout import copy_checkout
 from hygiene import (
     EVERY_CHAPTER,
@@ -36,6 +37,7 @@ from hygiene import (
 )
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from workbook.standin import needing, stored
 
 START = NOTEBOOKS / "00_start_here.ipynb"
 README = ROOT / "README.md"
@@ -149,6 +151,15 @@ def test_size_budget(path: Path) -> None:
     over = over_budget(read(path))
     assert not [line for measure, line in over.items() if measure not in allowed]
     assert not allowed - over.keys(), "these exceptions are not needed any more"
+
+
+@each_chapter
+def test_results_of_mariadb_are_kept_for_those_without(path: Path) -> None:
+    """A refresh writes them; standin.py shows them where there is no MariaDB."""
+    cells = {cell.source.strip(): cell.outputs for cell in code_cells(read(path))}
+    expected = {source: cells[source] for source in needing("mariadb", cells)}
+    file = stored(path.stem)
+    assert (json.loads(file.read_text("utf-8")) if file.exists() else {}) == expected
 
 
 def test_exceptions_name_a_chapter_a_measure_and_a_reason() -> None:

@@ -1,5 +1,6 @@
 """The private PostgreSQL: it starts anywhere, is nobody else's, and goes with its kernel."""
 
+import json
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from sqlalchemy.exc import OperationalError
 from workbook import servers
 from workbook.postgres_guard import Server
 from workbook.servers import NoServer, PrivatePostgres, new_database
+from workbook.standin import stored
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Unix sockets, modes and signals")
 root_only = pytest.mark.skipif(
@@ -263,6 +265,18 @@ def test_without_postgres_its_cells_are_skipped(tmp_path: Path, url: str, reason
     assert rest == [
         ready, skipped, skipped, skipped, on_sqlite, "3", no_mariadb, skipped, ready, "42"
     ]  # fmt: skip
+
+
+def test_without_mariadb_its_cells_show_what_is_stored(tmp_path: Path) -> None:
+    """And say so; a cell that its reader has changed is skipped."""
+    cells = json.loads(stored("15_halfway").read_text("utf-8"))
+    source = next(source for source in cells if "shop.compare(before)" in source)
+    first = FIRST.replace("99_servers", "15_halfway")
+    lines = run(tmp_path, first, "mariadb = shop.mariadb()", source, f"{source}  # mine")
+    assert lines[2].startswith("(stored result: no MariaDB here)\nThe shop runs again")
+    assert "Duplicate column name" in lines[2]
+    assert "Apple, fresh" in lines[2]
+    assert lines[3] == "skipped: no MariaDB\n"
 
 
 def test_the_url_is_used(tmp_path: Path, short: Path) -> None:

@@ -43,8 +43,8 @@ def test_all_chapters_without_servers_at_once() -> None:
     together([path for path in chapters() if by_itself(path)])
 
 
-@each_chapter
-def test_alone_and_twice_at_once(path: Path) -> None:
+@pytest.mark.parametrize("path", [p for p in chapters() if not by_itself(p)], ids=name)
+def test_twice_at_once_with_servers(path: Path) -> None:
     together([path, path])
 
 

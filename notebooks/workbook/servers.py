@@ -6,6 +6,7 @@ import atexit
 import importlib.util
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -168,8 +169,8 @@ def url(variable: str) -> URL:
 
 
 def mark(workspace: Path) -> str:
-    """A workspace's own mark, the same at each run."""
-    return f"{crc32(str(workspace).encode()):08x}"
+    """The mark of a workspace on this machine, the same at each run."""
+    return f"{crc32(f'{platform.node()} {workspace}'.encode()):08x}"
 
 
 def new_database(server: URL, name: str) -> URL:

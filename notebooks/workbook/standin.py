@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-from .environment import ROOT
 
 STARTS_ANEW = re.compile(r"\b(Workspace|exercise)\(")
 STARTS_SHOP_ON = re.compile(r"\bshop\.restart\((\w*)")
@@ -23,11 +22,11 @@ class StandIn:
     A cell needs the server that the chapter asked for last, ``postgres = shop.postgres()``,
     until one starts the shop elsewhere: ``shop.restart()`` or ``shop.restart(mariadb)``.
     What stands for such a cell prints ``skipped: no PostgreSQL``, or, if the results are to be
-    seen, shows what the chapter's notebook stores for it.
+    seen, shows what is stored for it.
     """
 
     def __init__(self, chapter: str) -> None:
-        self.notebook = ROOT / "notebooks" / f"{chapter}.ipynb"
+        self.file = stored(chapter)
         self.missing: dict[str, tuple[str, bool]] = {}
         self.region = ""
         self.cell = ""
@@ -56,7 +55,8 @@ class StandIn:
     def show(self) -> Stored | None:
         """Show the stored result of the cell that is to be run, or say that it is skipped."""
         product, see_stored = self.missing[self.region]
-        outputs = stored(self.notebook, self.cell) if see_stored else None
+        kept = json.loads(self.file.read_text("utf-8")) if self.file.exists() else {}
+        outputs = kept.get(self.cell.strip()) if see_stored else None
         if outputs is None:
             print(f"skipped: no {product}")
             return None
@@ -98,14 +98,26 @@ def install(chapter: str) -> StandIn:
     return _current
 
 
-def stored(notebook: Path, source: str) -> list[dict[str, Any]] | None:
-    """The outputs that a notebook stores for the cell with this source, or None."""
-    if not notebook.exists():
-        return None
-    for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
-        if cell["cell_type"] == "code" and "".join(cell["source"]).strip() == source.strip():
-            return list(cell["outputs"])
-    return None
+def needing(server: str, sources: Iterable[str]) -> Iterator[str]:
+    """The cells among these that need a server, by the variable that holds its URI."""
+    inside = False
+    for source in sources:
+        start = STARTS_SHOP_ON.search(source)
+        if STARTS_ANEW.search(source) or ASKS_FOR_SERVER.search(source):
+            inside = False
+        elif start:
+            inside = start[1] == server
+        if inside:
+            yield source
+        inside = inside or f"{server} = shop.{server}(" in source
+
+
+def stored(chapter: str) -> Path:
+    """Where the outputs are kept of a chapter's cells that need a MariaDB, by their source.
+
+    Not in the notebook: its reader may clear it, and save.
+    """
+    return Path(__file__).parent / "stored" / f"{chapter}.json"
 
 
 def publish(outputs: list[dict[str, Any]]) -> Stored | None:
