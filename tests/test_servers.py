@@ -55,7 +55,7 @@ def asked(url: object, question: str) -> object:
 def test_it_is_private_and_leaves_nothing(short: Path) -> None:
     server = PrivatePostgres([short])
     (folder,) = short.iterdir()
-    assert stat.S_IMODE(folder.stat().st_mode) in (0o700, 0o710)
+    assert stat.S_IMODE(folder.stat().st_mode) in (0o700, 0o770)
     assert asked(server.url, "SHOW listen_addresses") == ""
     assert asked(server.url, "SHOW unix_socket_directories") == f'"{folder}"'
     assert asked(server.url, "SHOW wal_level") == "logical"
@@ -200,6 +200,19 @@ def test_roots_own_programs_are_copied(short: Path) -> None:
     assert server.binaries.is_relative_to(server.folder)
     server.stop()
     assert list(data.iterdir()) == []
+
+
+@root_only
+def test_root_without_its_powers(short: Path) -> None:
+    """As in a container whose root may not enter what others have closed."""
+    powers = "--bounding-set=-dac_override,-dac_read_search,-fowner"
+    done = subprocess.run(
+        ["setpriv", powers, sys.executable, "-c", START_AND, str(NOTEBOOKS), str(short)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    emptied(short)
 
 
 # --- What the cells say ---

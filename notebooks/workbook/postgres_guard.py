@@ -18,7 +18,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,8 @@ class Server:
         import pwd
 
         nobody = pwd.getpwnam("nobody")
+        self.folder.chmod(0o770)  # root need not have the power to enter what is closed to it
         os.chown(self.folder, nobody.pw_uid, os.getegid())
-        self.folder.chmod(0o710)  # root need not have the power to enter what is closed to it
         user: dict[str, Any] = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         try:
             command = [str(self.binaries / "postgres"), "--version"]
@@ -101,7 +102,8 @@ class Server:
             directory = str(self.folder).replace('"', '""')
             where = {"listen_addresses": "", "unix_socket_directories": f'"{directory}"'}
         lines = [f"{name} = {quoted(value)}\n" for name, value in (SETTINGS | where).items()]
-        with (self.folder / "data" / "postgresql.conf").open("a", encoding="utf-8") as file:
+        conf = self.folder / "data" / "postgresql.conf"
+        with self.as_owner(), conf.open("a", encoding="utf-8") as file:
             file.writelines(lines)
         self.host = where["listen_addresses"] or str(self.folder)
         self.port = int(where.get("port", 5432))
@@ -126,20 +128,33 @@ class Server:
             said.seek(0)
             lines = said.read().decode("utf-8", "replace").splitlines()
         if done.returncode:
-            told = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
+            with self.as_owner():
+                log = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+            told = log.splitlines()
             faults = [line for line in [*told, *lines] if "error:" in line or "FATAL" in line]
             raise RuntimeError(f"{program}: {(faults or lines or ['failed'])[0]}")
 
     def stop(self) -> None:
         """Stop at once, and leave nothing behind."""
-        if (self.folder / "data" / "postmaster.pid").exists():
+        with self.as_owner():
+            runs = (self.folder / "data" / "postmaster.pid").exists()
+        if runs:
             with suppress(OSError, RuntimeError):  # the full disk, say, that it has died of
                 self.run("pg_ctl", "stop", "--mode=immediate", "--silent")
+        with self.as_owner():
+            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def as_owner(self) -> Iterator[None]:
+        """Touch the server's files as the user that it runs as: root may be without its powers."""
         if self.user:
             os.seteuid(self.user["user"])
-            shutil.rmtree(self.folder, ignore_errors=True)
-            os.seteuid(0)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            yield
+        finally:
+            if self.user:
+                os.seteuid(0)
 
 
 def quoted(value: str) -> str:
