@@ -16,7 +16,7 @@ from chapters import NOTEBOOKS, ROOT, blanks, chapters, code_cells, name, prose,
 from flask_migrate import downgrade, migrate, upgrade
 from hygiene import exercise_form, exercise_head, is_blank_of, states
 from nbformat import NotebookNode
-from workbook import WorkbookError
+from workbook import WorkbookError, Workspace
 from workbook.exercises import chapters as chapters_with_exercises
 from workbook.exercises import (
     check,
@@ -159,6 +159,14 @@ def test_hints_and_sentence(number: str) -> None:
 # --- The verbs ---
 
 
+def repair_price(shop: Workspace) -> None:
+    """Answer 3.3, as its solution does."""
+    downgrade()
+    script = shop.path / "migrations/versions/0002_add_price.py"
+    script.write_text(script.read_text("utf-8").replace("prcie", "price"), "utf-8")
+    upgrade()
+
+
 @pytest.fixture
 def learner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("WORKBOOK_WORKSPACE", str(tmp_path))
@@ -281,10 +289,7 @@ def test_an_app_that_cannot_be_tried(learner: Path, old: str, new: str, line: st
     """The check says why, and the kernel is as it was."""
     shop = exercise("3.3")
     with quiet():
-        downgrade()
-        script = shop.path / "migrations/versions/0002_add_price.py"
-        script.write_text(script.read_text("utf-8").replace("prcie", "price"), "utf-8")
-        upgrade()
+        repair_price(shop)
         shop.edit("flask_app/__init__.py", old, new)
     before = os.getcwd(), [*sys.path], sys.modules["flask_app"]
     assert line in judge(find("3.3")).line
@@ -331,10 +336,7 @@ def test_an_exercise_in_postgresql(in_postgresql: None) -> None:
 def test_a_repair_in_postgresql(in_postgresql: None) -> None:
     shop = exercise("3.3")
     with quiet():
-        downgrade()
-        script = shop.path / "migrations/versions/0002_add_price.py"
-        script.write_text(script.read_text("utf-8").replace("prcie", "price"), "utf-8")
-        upgrade()
+        repair_price(shop)
     assert judge(find("3.3")).state == "correct"
 
 

@@ -39,14 +39,9 @@ class StandIn:
     def __call__(self, lines: list[str]) -> list[str]:
         """The lines to run for a cell's; an input transformer of IPython's, called twice a cell."""
         source = "".join(lines)
-        start = STARTS_SHOP_ON.search(source)
         if STARTS_ANEW.search(source):
-            self.region = ""
             self.missing.clear()
-        elif ASKS_FOR_SERVER.search(source):
-            self.region = ""
-        elif start:
-            self.region = start[1] if start[1] in self.missing else ""
+        self.region = needed(source, self.region)
         if self.region not in self.missing:
             return lines
         self.cell = source
@@ -98,18 +93,23 @@ def install(chapter: str) -> StandIn:
     return _current
 
 
+def needed(source: str, before: str) -> str:
+    """The server that a cell needs, by its variable; ``before`` is that of the cell before."""
+    if STARTS_ANEW.search(source) or ASKS_FOR_SERVER.search(source):
+        return ""
+    start = STARTS_SHOP_ON.search(source)
+    return start[1] if start else before
+
+
 def needing(server: str, sources: Iterable[str]) -> Iterator[str]:
     """The cells among these that need a server, by the variable that holds its URI."""
-    inside = False
+    region = ""
     for source in sources:
-        start = STARTS_SHOP_ON.search(source)
-        if STARTS_ANEW.search(source) or ASKS_FOR_SERVER.search(source):
-            inside = False
-        elif start:
-            inside = start[1] == server
-        if inside:
+        region = needed(source, region)
+        if region == server:
             yield source
-        inside = inside or f"{server} = shop.{server}(" in source
+        if f"{server} = shop.{server}(" in source:
+            region = server
 
 
 def stored(chapter: str) -> Path:

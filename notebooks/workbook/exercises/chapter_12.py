@@ -8,7 +8,7 @@ from flask_migrate import upgrade
 
 from ..workspace import Workspace
 from .chapter_10 import without_models
-from .definition import MODELS, NAME, Exercise, NotYet, need
+from .definition import HEAD, MODELS, NAME, Exercise, NotYet, need
 from .trial import Trial
 
 PRICE = "    price: Mapped[int | None]\n"
@@ -21,28 +21,16 @@ REFUSE = '    raise RuntimeError("0003 cannot be undone: the small letters are g
 THREE = {"0002": "price", "0003": "colour", "0004": "stock"}
 TYPES = {"price": "sa.Integer()", "colour": "sa.String(20)", "stock": "sa.Integer()"}
 COLOURS = {"Apple": "red", "Orange": None, "Banana": "yellow"}
-SCRIPT = '''"""{message}
-
-Revision ID: {revision}
-Revises: {parent}
-
-"""
-from alembic import op
-import sqlalchemy as sa
-
-
-# revision identifiers, used by Alembic.
-revision = '{revision}'
-down_revision = '{parent}'
-branch_labels = None
-depends_on = None
-
+SCRIPT = (
+    HEAD
+    + """
 
 def upgrade():
 {up}
 
 def downgrade():
-{down}'''
+{down}"""
+)
 
 
 def write_script(revision: str, message: str, up: str, down: str, parent: str = "0001") -> None:

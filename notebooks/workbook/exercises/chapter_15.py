@@ -9,7 +9,7 @@ from flask_migrate import upgrade
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from ..workspace import Workspace
-from .definition import MODELS, NAME, Exercise, NotYet, need, where
+from .definition import HEAD, MODELS, NAME, Exercise, NotYet, need, where
 from .trial import Trial, told
 
 VERSIONS = Path("migrations", "versions")
@@ -17,23 +17,6 @@ ENV = "migrations/env.py"
 SLIPS = (NameError, TypeError, AttributeError, ImportError, SQLAlchemyError)
 
 Names = Mapping[int, str | None]
-
-HEAD = '''"""{message}
-
-Revision ID: {revision}
-Revises: {parent}
-
-"""
-from alembic import op
-import sqlalchemy as sa
-
-
-# revision identifiers, used by Alembic.
-revision = '{revision}'
-down_revision = '{parent}'
-branch_labels = None
-depends_on = None
-'''
 
 SHELF_MODEL = '''class Shelf(db.Model):
     """A place in the shop."""

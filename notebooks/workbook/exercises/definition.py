@@ -15,6 +15,24 @@ if TYPE_CHECKING:
 MODELS = "flask_app/models.py"
 NAME = "    name: Mapped[str | None] = mapped_column(String(50))\n"
 
+# A script as the template writes it, up to upgrade().
+HEAD = '''"""{message}
+
+Revision ID: {revision}
+Revises: {parent}
+
+"""
+from alembic import op
+import sqlalchemy as sa
+
+
+# revision identifiers, used by Alembic.
+revision = '{revision}'
+down_revision = '{parent}'
+branch_labels = None
+depends_on = None
+'''
+
 State = Literal["not attempted", "not yet", "correct"]
 
 
