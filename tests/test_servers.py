@@ -203,6 +203,18 @@ def test_roots_own_programs_are_copied(short: Path) -> None:
 
 
 @root_only
+def test_a_folder_that_is_closed_to_all_but_root(short: Path) -> None:
+    """As $TMPDIR is where each user has one of their own."""
+    closed, data = short / "closed", short / "data"
+    closed.mkdir(mode=0o700)
+    data.mkdir()
+    server = PrivatePostgres([closed, data])
+    assert len(list(data.iterdir())) == 1
+    server.stop()
+    assert list(closed.iterdir()) == list(data.iterdir()) == []
+
+
+@root_only
 def test_root_without_its_powers(short: Path) -> None:
     """As in a container whose root may not enter what others have closed."""
     powers = "--bounding-set=-dac_override,-dac_read_search,-fowner"

@@ -136,7 +136,8 @@ class Server:
 
     def stop(self) -> None:
         """Stop at once, and leave nothing behind."""
-        with self.as_owner():
+        runs = False
+        with suppress(PermissionError), self.as_owner():  # it may not come into the folder's parent
             runs = (self.folder / "data" / "postmaster.pid").exists()
         if runs:
             with suppress(OSError, RuntimeError):  # the full disk, say, that it has died of
