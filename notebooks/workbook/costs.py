@@ -1,8 +1,9 @@
 """What a migration costs on a large table: its time, its disk, and what others wait meanwhile.
 
 It works on the running shop's database and calls ``upgrade()`` itself, revision by revision.
-``measure`` times, ``felt`` lets a reader and a writer work beside; ``curves``, ``disk`` and
-``waits`` show what came out. ``replicated`` says whether a second server follows the first.
+``measure`` times, ``felt`` lets a reader and a writer work beside, ``grown`` fills in steps;
+``curves``, ``disk`` and ``waits`` show what came out. ``replicated`` says whether a second server
+follows the first.
 """
 
 from __future__ import annotations
@@ -52,6 +53,13 @@ FILL = {
         "ALTER TABLE products ADD CONSTRAINT {key} PRIMARY KEY (id)",
     ],
 }
+# A copy of the first products, on PostgreSQL.
+FEW = (
+    "DROP TABLE IF EXISTS few",
+    "CREATE TABLE few AS SELECT * FROM products WHERE id <= :rows ORDER BY id",
+    "ALTER TABLE few ADD PRIMARY KEY (id)",
+    "ALTER TABLE few SET (autovacuum_enabled = false)",
+)
 READ = "SELECT id FROM products WHERE id = 1"
 WRITE = "UPDATE products SET price = price + 1 WHERE id = 1"
 
@@ -119,6 +127,25 @@ def felt(revision: str) -> Felt:
     return Felt(change, ms, reader.worst, writer.worst)
 
 
+def grown(*statements: str, rows: int = 10_000, steps: int = 10) -> float:
+    """Run the statements for one range of numbers after another: how many times the disk then?
+
+    They work on ``few``, a copy of the first products, and know the range as ``:low`` and
+    ``:high``. Each is committed at once, so ``VACUUM`` may be one of them. For PostgreSQL.
+    """
+    with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in FEW:
+            connection.execute(text(statement.replace(":rows", str(rows))))
+        before = size("few")
+        for step in range(steps):
+            ends = {"low": rows * step // steps, "high": rows * (step + 1) // steps}
+            for statement in statements:
+                connection.execute(text(statement), ends if ":low" in statement else {})
+        after = size("few")
+        connection.execute(text("DROP TABLE few"))
+    return round(after / before, 1)
+
+
 def curves(costs: Iterable[Cost], title: str) -> Rich:
     """The time of each change over the number of rows, both on logarithmic axes."""
     costs = list(costs)
@@ -153,11 +180,11 @@ def curves(costs: Iterable[Cost], title: str) -> Rich:
 
 
 def ms(costs: Iterable[Cost], rows: int, *changes: str) -> float:
-    """The milliseconds of a change at this size; of several, those of the quickest.
+    """The milliseconds of a change at this size; of several, or of all, those of the quickest.
 
     Whatever else the computer does can only make a change slower.
     """
-    return min(c.ms for c in costs if c.rows == rows and c.change in changes)
+    return min(c.ms for c in costs if c.rows == rows and (not changes or c.change in changes))
 
 
 def times(costs: Iterable[Cost]) -> Frame:
@@ -203,13 +230,13 @@ def address(uri: str) -> str:
     return uri.replace("+psycopg", "", 1)
 
 
-def replicated(north: Connection[Any], south: Connection[Any], seconds: float = 30) -> str:
-    """Wait until the south has all products of the north, or its subscription stalls.
+def replicated(north: Connection[Any], south: Connection[Any], table: str = "products") -> str:
+    """Wait until the south has all rows of the north's table, or its subscription stalls.
 
     Says which; a stall with the reason that stands in the south's log.
     """
-    count = "SELECT count(*) FROM products"
-    begun, limit = stalls(south), time.monotonic() + seconds
+    count = f"SELECT count(*) FROM {table}"
+    begun, limit = stalls(south), time.monotonic() + 30
     while time.monotonic() < limit:
         if value(north, count) == value(south, count):
             return "The south has all rows."
@@ -335,11 +362,11 @@ def milliseconds(since: float) -> float:
     return (time.perf_counter() - since) * 1000
 
 
-def size() -> int:
+def size(table: str = "products") -> int:
     """The bytes of the database: on SQLite its file, on PostgreSQL the table and its indexes."""
     sql = {
         "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-        "postgresql": "SELECT pg_total_relation_size('products')",
+        "postgresql": f"SELECT pg_total_relation_size('{table}')",
     }
     with engine().connect() as connection:
         return int(connection.scalar(text(sql[engine().dialect.name])) or 0)
