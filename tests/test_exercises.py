@@ -13,7 +13,7 @@ import pytest
 from attempts import RIGHT, WRONG, kernel
 from blanks import STUB, blank, blank_of, marked
 from chapters import NOTEBOOKS, ROOT, blanks, chapters, code_cells, name, prose, read, solutions
-from flask_migrate import downgrade, migrate, upgrade
+from flask_migrate import downgrade, migrate, revision, upgrade
 from hygiene import exercise_form, exercise_head, is_blank_of, states
 from nbformat import NotebookNode
 from workbook import WorkbookError, Workspace
@@ -213,6 +213,22 @@ def test_a_script_that_was_not_run_is_named(learner: Path) -> None:
         migrate(message="add colour", rev_id="0002")
     line = judge(find("3.1")).line
     assert line.endswith('"colour". (The database is at 0001, and 0002 was not run.)')
+    with quiet():
+        downgrade(revision="base")
+    line = judge(find("3.1")).line
+    assert line.endswith(". (The database is at base, and 0001 and 0002 were not run.)")
+
+
+def test_a_script_that_has_run_and_is_gone_is_named(learner: Path) -> None:
+    shop = exercise("3.1")
+    with quiet():
+        revision(message="nothing", rev_id="0002")
+        upgrade()
+    (shop.path / "migrations" / "versions" / "0002_nothing.py").unlink()
+    line = judge(find("3.1")).line
+    assert line.endswith(
+        ". (The database says that 0002 has run, but there is no such script here.)"
+    )
 
 
 def test_an_exercise_is_put_up_anew(learner: Path) -> None:
@@ -344,6 +360,14 @@ def test_a_postgresql_that_is_gone_with_its_kernel(in_postgresql: None) -> None:
     exercise("3.2")
     homes.clear()  # as in a new kernel
     assert 'Run `exercise("3.2")` first' in judge(find("3.2")).line
+
+
+def test_a_postgresql_that_cannot_be_read(in_postgresql: None) -> None:
+    exercise("3.2")
+    homes["3.2"] += "_gone"
+    verdict = judge(find("3.2"))
+    assert verdict.state == "not yet"
+    assert verdict.line.startswith("The database cannot be read: pg_dump: ")
 
 
 def test_an_exercise_without_postgresql(

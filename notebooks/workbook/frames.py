@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, Inspector, inspect
+from sqlalchemy.dialects import postgresql
 
 from .errors import WorkbookError
 
@@ -144,7 +145,7 @@ def schema_frame(connection: Connection, name: str) -> Frame:
     rows = [
         (
             column["name"],
-            str(column["type"]),
+            type_words(column["type"]),
             "yes" if column["nullable"] else "no",
             column["default"] or "",
             ", ".join(keys.get(column["name"], [])),
@@ -152,6 +153,11 @@ def schema_frame(connection: Connection, name: str) -> Frame:
         for column in inspector.get_columns(name)
     ]
     return Frame(rows, columns=["column", "type", "nullable", "default", "key"])
+
+
+def type_words(kind: Any) -> str:
+    """A column's type. PostgreSQL's enums have a name; SQLAlchemy would say VARCHAR of them."""
+    return f"ENUM {kind.name}" if isinstance(kind, postgresql.ENUM) else str(kind)
 
 
 def key_words(inspector: Inspector, name: str) -> dict[Hashable, list[str]]:

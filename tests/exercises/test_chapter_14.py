@@ -1,9 +1,11 @@
 """Answers to the exercises of chapter 14, wrong and right."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from attempts import right, wrong
 from flask_migrate import downgrade, migrate, revision, stamp, upgrade
+from sqlalchemy.exc import IntegrityError
 from workbook import Workspace, expect_error
 from workbook.exercises.chapter_14 import (
     DATABASE,
@@ -15,7 +17,9 @@ from workbook.exercises.chapter_14 import (
 
 APP = "flask_app/__init__.py"
 TASTE = "migrations/versions/0002_add_taste.py"
-COLUMN = '    taste: Mapped[str | None] = mapped_column(Enum("sweet", "sour", name="taste"))\n'
+ENUM = 'Enum("sweet", "sour", name="taste")'
+COLUMN = f'    taste: Mapped[str] = mapped_column({ENUM}, server_default="sweet")\n'
+MAY_BE_NULL = f"    taste: Mapped[str | None] = mapped_column({ENUM})\n"
 UP = "def upgrade():\n"
 CREATE = "    sa.Enum('sweet', 'sour', name='taste').create(op.get_bind(), checkfirst=True)\n"
 DOWN = "        batch_op.drop_column('taste')\n"
@@ -109,7 +113,8 @@ def by_hand_and_stamped(shop: Workspace) -> None:
     shop.edit(MODELS, NAME, NAME + COLUMN)
     shop.restart()
     run_by_hand(
-        "CREATE TYPE taste AS ENUM ('sweet', 'sour')", "ALTER TABLE products ADD taste taste"
+        "CREATE TYPE taste AS ENUM ('sweet', 'sour')",
+        "ALTER TABLE products ADD taste taste DEFAULT 'sweet' NOT NULL",
     )
     revision(message="nothing", rev_id="0002")
     stamp()
@@ -135,19 +140,46 @@ def test_a_member_forgotten_in_the_model(shop: Workspace) -> None:
     shop.edit(MODELS, '"sweet", "sour"', '"sweet"')
 
 
-@wrong("14.1", "After a downgrade to 0001 and upgrade: The enum's members")
+@wrong("14.1", "After a downgrade to 0001, a new row and upgrade: The enum's members")
 def test_a_member_added_by_hand(shop: Workspace) -> None:
     add_taste(shop, up=CREATE.replace(", 'sour'", ""))
     upgrade()
     run_by_hand("ALTER TYPE taste ADD VALUE 'sour'")
 
 
-@wrong("14.1", "The column taste must allow NULL")
-def test_a_taste_for_all(shop: Workspace) -> None:
-    strict = COLUMN.replace("str | None", "str")
-    strict = strict.replace('name="taste")', 'name="taste"), server_default="sweet"')
-    add_taste(shop, strict)
+@wrong("14.1", "The column taste may be NULL: each fruit should have a taste.")
+def test_the_chapters_own_way(shop: Workspace) -> None:
+    add_taste(shop, MAY_BE_NULL)
     upgrade()
+
+
+@wrong("14.1", 'has no column "taste". (The database is at 0001, and 0002 was not run.)')
+def test_no_value_for_the_rows(shop: Workspace) -> None:
+    add_taste(shop, COLUMN.replace(', server_default="sweet"', ""))
+    with expect_error("IntegrityError"):
+        upgrade()
+
+
+@wrong("14.1", "Apple should be sweet; its taste is sour.")
+def test_all_are_sour(shop: Workspace) -> None:
+    add_taste(shop, COLUMN.replace('="sweet"', '="sour"'))
+    upgrade()
+
+
+@wrong("14.1", 'upgrade(revision="heads") fails: IntegrityError')
+def test_the_old_rows_filled_by_hand(shop: Workspace) -> None:
+    add_taste(shop, MAY_BE_NULL)
+    upgrade()
+    run_by_hand("UPDATE products SET taste = 'sweet'")
+    shop.edit(MODELS, MAY_BE_NULL, COLUMN)
+    shop.restart()
+    migrate(message="never NULL", rev_id="0003")
+    upgrade()
+
+
+@wrong("14.1", 'upgrade(revision="heads") fails: IntegrityError')
+def test_only_the_three_that_are_there_now(shop: Workspace) -> None:
+    fill_and_close(shop, " WHERE id <= 3")
 
 
 @wrong("14.1", "The table products has lost a row that it had: 1, Apple")
@@ -166,12 +198,28 @@ def test_in_plain_sql(shop: Workspace) -> None:
     script = "migrations/versions/by_hand_add_taste.py"
     up = [
         "    op.execute(\"CREATE TYPE taste AS ENUM ('sweet', 'sour')\")\n",
-        '    op.execute("ALTER TABLE products ADD taste taste")\n',
+        "    op.execute(\"ALTER TABLE products ADD taste taste DEFAULT 'sweet' NOT NULL\")\n",
     ]
     shop.edit(script, UP + EMPTY, UP + "".join(up))
     down = '    op.execute("DROP TYPE taste CASCADE")\n'  # and with it the column
     shop.edit(script, "def downgrade():\n" + EMPTY, "def downgrade():\n" + down)
     upgrade()
+
+
+@right("14.1")
+def test_filled_and_then_closed(shop: Workspace) -> None:
+    fill_and_close(shop, "")
+
+
+def fill_and_close(shop: Workspace, which: str) -> None:
+    """No default: the script adds the column, fills it in these rows, and forbids NULL."""
+    add_taste(shop, COLUMN.replace(', server_default="sweet"', ""))
+    shop.edit(TASTE, "name='taste'), nullable=False", "name='taste'), nullable=True")
+    fill = f"""    op.execute("UPDATE products SET taste = 'sweet'{which}")\n"""
+    close = "    op.alter_column('products', 'taste', nullable=False)\n"
+    shop.edit(TASTE, "\n\ndef downgrade", fill + close + "\n\ndef downgrade")
+    with suppress(IntegrityError):
+        upgrade()
 
 
 @right("14.1")
@@ -181,7 +229,8 @@ def test_an_enum_of_python_with_a_type_of_another_name(shop: Workspace) -> None:
     )
     members = 'class Flavour(enum.Enum):\n    sour = "Sour"\n    sweet = "Sweet"\n\n\n'
     shop.edit(MODELS, "class Product", members + "class Product")
-    shop.edit(MODELS, NAME, NAME + "    taste: Mapped[Flavour | None]\n")
+    flavour = '    taste: Mapped[Flavour] = mapped_column(server_default="sweet")\n'
+    shop.edit(MODELS, NAME, NAME + flavour)
     shop.restart()
     migrate(message="add taste", rev_id="0002")
     shop.edit(TASTE, UP, UP + CREATE.replace("'taste'", "'flavour'"))
@@ -189,7 +238,7 @@ def test_an_enum_of_python_with_a_type_of_another_name(shop: Workspace) -> None:
     upgrade()
     from flask_app import Product, db
 
-    db.session.get(Product, 1).taste = "sweet"
+    db.session.add(Product(id=4, name="Lemon", taste="sour"))
     db.session.commit()
 
 
@@ -231,6 +280,15 @@ def test_the_last_script_run(shop: Workspace) -> None:
 @wrong("14.2", LOOP)
 def test_the_last_script_deleted(shop: Workspace) -> None:
     Path(AND_AGAIN).unlink()
+
+
+@wrong("14.2", "(The database says that 0004 has run, but there is no such script here.)")
+def test_the_last_script_run_and_then_deleted(shop: Workspace) -> None:
+    upgrade()
+    Path(AND_AGAIN).unlink()
+    name_no_schema(shop)
+    with suppress(SystemExit):
+        migrate(message="leave the loop")
 
 
 @wrong("14.2", LOOP)
@@ -278,13 +336,33 @@ def test_the_index_renamed_by_hand(shop: Workspace) -> None:
     run_by_hand(RENAME)
 
 
-@wrong("14.2", "Another database, which has run the scripts up to 0003: Models and database")
+@wrong("14.2", "(Other databases have run 0002 already: your new 0002 never runs there.)")
 def test_the_old_script_rewritten(shop: Workspace) -> None:
     Path(AND_AGAIN).unlink()
     name_no_schema(shop)
     run_by_hand(RENAME)
     text = Path(SUPPLIERS).read_text("utf-8")
     Path(SUPPLIERS).write_text(text.replace(OLD_INDEX, NEW_INDEX), "utf-8")
+
+
+@wrong(
+    "14.2", f"{OLD_INDEX}. (Other databases have run 0002 already: your new 0002 never runs there.)"
+)
+def test_the_old_script_rewritten_only(shop: Workspace) -> None:
+    Path(AND_AGAIN).unlink()
+    name_no_schema(shop)
+    text = Path(SUPPLIERS).read_text("utf-8")
+    Path(SUPPLIERS).write_text(text.replace(OLD_INDEX, NEW_INDEX), "utf-8")
+
+
+@wrong("14.2", "(Other databases have run 0003 already: your new 0003 never runs there.)")
+def test_another_script_of_the_same_name(shop: Workspace) -> None:
+    Path(AND_AGAIN).unlink()
+    downgrade()
+    Path(AGAIN).unlink()
+    name_no_schema(shop)
+    migrate(message="leave the loop", rev_id="0003")
+    upgrade()
 
 
 @wrong("14.2", "Another database, which has run the scripts up to 0003: upgrade")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from attempts import right, wrong
-from flask_migrate import downgrade, migrate, stamp, upgrade
+from flask_migrate import downgrade, migrate, revision, stamp, upgrade
 from workbook import Workspace, expect_error
 from workbook.exercises.chapter_15 import CALL, CONNECTED, ENV, MODELS
 
@@ -23,6 +23,10 @@ UP, DOWN = "def upgrade():\n", "\n\ndef downgrade"
 BEGUN = "        with context.begin_transaction():\n"
 RUN = "            context.run_migrations()\n\n\nif"
 NEVER_MOVES = "On another database: upgrade() says no error. The database is at base, not at 0001."
+FAILING = "On another database: When a script after 0003 fails, "
+LATE = f"{FAILING}the database still says 0001, though 0002 and 0003 ran, and suppliers is"
+NOT_TAKEN_BACK = f"{FAILING}what it had written to the rows is not taken back."
+LOST = ", and the products are lost: a downgrade undoes 0001, which drops them. Start anew with"
 WITH_LEFTOVER = "With a table _alembic_tmp_suppliers, "
 CURE = """, say_unreachable)
         event.listen(db.engine, "connect", leave_it_to_us)
@@ -51,6 +55,15 @@ def move_call(shop: Workspace) -> None:
     """The refusal where it belongs."""
     shop.edit(ENV, CALL, "")
     shop.edit(ENV, BEGUN, f"{BEGUN}    {CALL}")
+
+
+def try_to_run(shop: Workspace, clause: str) -> None:
+    """The migrations within a ``try`` with this clause."""
+    text = Path(ENV).read_text("utf-8")
+    start, _, end = text.rpartition(BEGUN)
+    body, _, rest = end.partition("\n\n\nif")
+    tried = "".join(f"    {line}\n" for line in (BEGUN + body).splitlines())
+    Path(ENV).write_text(f"{start}        try:\n{tried}        {clause}\n\n\nif{rest}", "utf-8")
 
 
 def forward() -> None:
@@ -155,7 +168,28 @@ def test_the_steps_done_cut_out_of_the_script(shop: Workspace) -> None:
     upgrade()
 
 
-@wrong("15.1", "The table products has lost a row that it had: 1.")
+@wrong("15.1", f'The database is at base{LOST} `exercise("15.1")`.')
+def test_downgraded(shop: Workspace) -> None:
+    shop.edit(SHELVES, SLIP, MENDED)
+    downgrade()
+
+
+@wrong("15.1", f"The database is at 0001{LOST}")
+def test_downgraded_and_upgraded(shop: Workspace) -> None:
+    shop.edit(SHELVES, SLIP, MENDED)
+    downgrade()
+    with expect_error("OperationalError"):
+        upgrade()
+
+
+@wrong("15.1", "The table products has lost a row that it had: 3.")
+def test_a_product_deleted(shop: Workspace) -> None:
+    shop.edit(SHELVES, SLIP, MENDED)
+    run_by_hand("DELETE FROM products WHERE id = 3", *UNDO)
+    upgrade()
+
+
+@wrong("15.1", f"The database is at 0002{LOST}")
 def test_downgraded_to_base(shop: Workspace) -> None:
     shop.edit(SHELVES, SLIP, MENDED)
     downgrade(revision="base")
@@ -248,23 +282,33 @@ def test_the_refusal_stops_by_mistake(shop: Workspace) -> None:
     forward()
 
 
-@wrong(
-    "15.2", "After an upgrade with one more migration, which stops: The database is at 0001, with"
-)
+@wrong("15.2", LATE)
 def test_a_commit_at_the_end(shop: Workspace) -> None:
     shop.edit(ENV, RUN, RUN.replace("\n\n\nif", "\n        connection.commit()\n\n\nif"))
     forward()
 
 
-@wrong(
-    "15.2", "After an upgrade with one more migration, which stops: The database is at 0001, with"
-)
+@wrong("15.2", LATE)
 def test_one_begin_around_all(shop: Workspace) -> None:
     shop.edit(ENV, "connectable.connect()", "connectable.begin()")
     forward()
 
 
-@wrong("15.2", 'which stops: Product 1 should be called "Leek"; it is called "Halfway".')
+@wrong("15.2", NOT_TAKEN_BACK)
+def test_a_commit_whatever_happens(shop: Workspace) -> None:
+    try_to_run(shop, "finally:\n            connection.commit()")
+    forward()
+
+
+@wrong("15.2", f"{FAILING}upgrade() says no error.")
+def test_errors_swallowed(shop: Workspace) -> None:
+    move_call(shop)
+    failed = "except ValueError:\n            connection.rollback()"
+    try_to_run(shop, failed)
+    forward()
+
+
+@wrong("15.2", NOT_TAKEN_BACK)
 def test_no_transactions_at_all(shop: Workspace) -> None:
     line = 'connection.execution_options(isolation_level="AUTOCOMMIT")'
     shop.edit(ENV, CONNECTED, f"{CONNECTED}        {line}\n")
@@ -308,6 +352,17 @@ def test_0002_emptied(shop: Workspace) -> None:
     upgrade()
 
 
+@wrong("15.2", f'The database is at 0001{LOST} `exercise("15.2")`.')
+def test_downgraded_before_env_py_was_mended(shop: Workspace) -> None:
+    downgrade()
+
+
+@wrong("15.2", f"The database is at base{LOST}")
+def test_downgraded_with_env_py_mended(shop: Workspace) -> None:
+    move_call(shop)
+    downgrade()
+
+
 @wrong("15.2", 'The database has no table "suppliers".')
 def test_dropped_and_not_upgraded(shop: Workspace) -> None:
     move_call(shop)
@@ -318,6 +373,20 @@ def test_dropped_and_not_upgraded(shop: Workspace) -> None:
 def test_a_rollback_before_configure(shop: Workspace) -> None:
     shop.edit(ENV, CALL, f"{CALL}        connection.rollback()\n")
     forward()
+
+
+@right("15.2")
+def test_a_commit_before_configure(shop: Workspace) -> None:
+    shop.edit(ENV, CALL, f"{CALL}        connection.commit()\n")
+    forward()
+
+
+@right("15.2")
+def test_a_script_more(shop: Workspace) -> None:
+    move_call(shop)
+    forward()
+    revision(message="later", rev_id="0004")
+    upgrade()
 
 
 @right("15.2")

@@ -5,7 +5,14 @@ from pathlib import Path
 from attempts import right, wrong
 from flask_migrate import downgrade, revision, stamp, upgrade
 from workbook import Workspace
-from workbook.exercises.chapter_17 import FILL_CODES, MODELS, RENAME_IN_BATCH, TITLE
+from workbook.exercises.chapter_17 import (
+    COMMITTED,
+    FILL_CODES,
+    LOST,
+    MODELS,
+    RENAME_IN_BATCH,
+    TITLE,
+)
 
 RENAME = "migrations/versions/0002_rename_name.py"
 UP, DOWN = RENAME_IN_BATCH.strip().split("\n\n\n")
@@ -16,7 +23,14 @@ ADD_COPY_DROP = """def {function}():
     op.add_column("products", sa.Column("{new}", sa.String(50)))
     op.execute("UPDATE products SET {new} = {old}")
     op.drop_column("products", "{old}")"""
-COPIED = "free pages: a copy of the table was made in it."
+COPIED = "On a new copy of the start: The upgrade writes "
+VACUUMED = (
+    "On a new copy of the start: The upgrade makes the file smaller, as VACUUM does:"
+    " VACUUM copies every table."
+)
+VACUUM = """
+    with op.get_context().autocommit_block():
+        op.execute("VACUUM")"""
 
 CODES = "migrations/versions/0003_fill_codes.py"
 FILL, LOOP, _ = FILL_CODES.strip().split("\n\n\n")
@@ -43,6 +57,10 @@ FROM_ONE_TO_THE_NEXT = """def upgrade():
         while (start := connection.scalar(find, {"end": end})) is not None:
             end = start + SIZE
             connection.execute(sa.text(FILL), {"start": start, "end": end})"""
+COMMITS = (
+    IN_RANGES.replace("with op.get_context().autocommit_block():", "if last:")
+    + "\n            op.get_bind().commit()"
+)
 NOTHING = '    """Nothing: codes do no harm, and 0002 takes them away."""\n'
 
 
@@ -83,11 +101,32 @@ def test_run_as_it_is(shop: Workspace) -> None:
     upgrade()
 
 
+@wrong("17.1", VACUUMED)
+def test_a_vacuum_behind_each_copy(shop: Workspace) -> None:
+    rename(shop, UP + VACUUM, DOWN + VACUUM)
+
+
+@wrong("17.1", VACUUMED)
+def test_a_vacuum_behind_the_copy(shop: Workspace) -> None:
+    rename(shop, UP + VACUUM, RENAME_DOWN)
+
+
+@wrong("17.1", VACUUMED)
+def test_a_vacuum_behind_the_rename(shop: Workspace) -> None:
+    rename(shop, f'{RENAME_UP}\n    op.execute("VACUUM")', RENAME_DOWN)
+
+
+@wrong("17.1", VACUUMED.replace("upgrade", "downgrade"))
+def test_a_vacuum_on_the_way_back(shop: Workspace) -> None:
+    rename(shop, RENAME_UP, DOWN + VACUUM)
+
+
 @wrong("17.1", COPIED)
-def test_run_as_it_is_and_changed_afterwards(shop: Workspace) -> None:
-    upgrade()
-    shop.edit(RENAME, UP, RENAME_UP)
-    shop.edit(RENAME, DOWN, RENAME_DOWN)
+def test_another_journal_mode(shop: Workspace) -> None:
+    wal = """
+    with op.get_context().autocommit_block():
+        op.execute("PRAGMA journal_mode = WAL")"""
+    rename(shop, UP + wal, RENAME_DOWN)
 
 
 @wrong("17.1", 'has no column "title". (The database is at 0001, and 0002 was not run.)')
@@ -101,14 +140,14 @@ def test_only_the_way_up(shop: Workspace) -> None:
     rename(shop, RENAME_UP, DOWN)
 
 
-@wrong("17.1", "The upgrade writes ")
+@wrong("17.1", COPIED)
 def test_only_the_way_down(shop: Workspace) -> None:
     shop.edit(RENAME, DOWN, RENAME_DOWN)
     run_by_hand(RENAME_BY_HAND)
     stamp()
 
 
-@wrong("17.1", "The downgrade writes ")
+@wrong("17.1", COPIED)
 def test_renamed_by_hand(shop: Workspace) -> None:
     run_by_hand(RENAME_BY_HAND)
     stamp()
@@ -119,7 +158,7 @@ def test_only_stamped(shop: Workspace) -> None:
     stamp()
 
 
-@wrong("17.1", "The upgrade writes ")
+@wrong("17.1", COPIED)
 def test_added_copied_and_dropped(shop: Workspace) -> None:
     run_by_hand(RENAME_BY_HAND)
     stamp()
@@ -127,7 +166,7 @@ def test_added_copied_and_dropped(shop: Workspace) -> None:
     shop.edit(RENAME, DOWN, RENAME_DOWN)
 
 
-@wrong("17.1", "The downgrade writes ")
+@wrong("17.1", COPIED)
 def test_added_copied_and_dropped_both_ways(shop: Workspace) -> None:
     up = ADD_COPY_DROP.format(function="upgrade", old="name", new="title")
     down = ADD_COPY_DROP.format(function="downgrade", old="title", new="name")
@@ -195,11 +234,19 @@ def test_another_script(shop: Workspace) -> None:
 
 
 @right("17.1")
-def test_run_as_it_is_and_all_set_right(shop: Workspace) -> None:
+def test_run_as_it_is_and_changed_afterwards(shop: Workspace) -> None:
     upgrade()
-    vacuum()
     shop.edit(RENAME, UP, RENAME_UP)
     shop.edit(RENAME, DOWN, RENAME_DOWN)
+
+
+@right("17.1")
+def test_run_as_it_is_changed_and_run_again(shop: Workspace) -> None:
+    upgrade()
+    shop.edit(RENAME, UP, RENAME_UP)
+    shop.edit(RENAME, DOWN, RENAME_DOWN)
+    downgrade()
+    upgrade()
 
 
 # --- 17.2 ---
@@ -255,6 +302,38 @@ def test_a_few_empty_ranges_allowed(shop: Workspace) -> None:
         "start += SIZE", "start += SIZE\n            empty = 0 if done else empty + 1"
     )
     fill(shop, loop)
+
+
+@wrong("17.2", 'Product 1000600 should be "Lime" with "F-1000600"')
+def test_a_large_number_as_the_last(shop: Workspace) -> None:
+    fill(shop, IN_RANGES.replace("range(0, last, SIZE)", "range(0, 1_000_000, SIZE)"))
+
+
+@wrong("17.2", f"The database is at 0002, not at 0003. {COMMITTED}")
+def test_commits_of_its_own(shop: Workspace) -> None:
+    fill(shop, COMMITS)
+
+
+@wrong("17.2", f"On another database: The database is at 0002, not at 0003. {COMMITTED}")
+def test_commits_of_its_own_and_stamped(shop: Workspace) -> None:
+    fill(shop, COMMITS)
+    stamp()
+
+
+@wrong("17.2", f'Product 1 should be "Apple" with "A1"; the table says "Apple" with "F-1". {LOST}')
+def test_too_far_back(shop: Workspace) -> None:
+    shop.edit(CODES, LOOP, IN_RANGES)
+    shop.edit(CODES, "id < :end", "id <= :end")
+    downgrade(revision="0001")
+    upgrade()
+
+
+@wrong("17.2", f'Product 1 should be "Apple" with "A1"; the table says "Apple" with NULL. {LOST}')
+def test_too_far_back_and_stamped(shop: Workspace) -> None:
+    shop.edit(CODES, LOOP, IN_RANGES)
+    downgrade(revision="0001")
+    upgrade(revision="0002")
+    stamp()
 
 
 @wrong("17.2", "On another database: One transaction writes 15")

@@ -22,6 +22,8 @@ VERSIONS = Path("migrations/versions")
 BASELINE = str(VERSIONS / "0006_baseline.py")
 COLUMN = "sa.Column('currency', sa.String(length=3), "
 KEY = "sa.PrimaryKeyConstraint('id', name=op.f('pk_products'))"
+DROP = "op.drop_table('products')"
+REFUSE = "raise NotImplementedError('restore a backup')"
 UNIQUE = "sa.UniqueConstraint('code', name=op.f('uq_products_code'))"
 ADD_CURRENCY = "ALTER TABLE products ADD COLUMN currency VARCHAR(3) DEFAULT 'EUR' NOT NULL"
 IN_CENTS = "UPDATE products SET price = price * 100"
@@ -31,6 +33,16 @@ ASK = LOOP + "        if not db.session.scalar(db.select(Product).filter_by(name
 ADD = "            db.session.add(Product(name=name, price=price))\n"
 COMMIT = "    db.session.commit()\n"
 PLAIN = LOOP + ADD[4:] + COMMIT
+OWN = f"prices = {SEEDED}"
+ASK_FOR_KIWI = """    if db.session.scalar(db.select(Product).filter_by(name="Kiwi")):
+        return
+"""
+PUT_BACK = f"""{LOOP}        found = db.session.scalar(db.select(Product).filter_by(name=name))
+        product = found or Product(name=name)
+        product.price = price
+        db.session.add(product)
+{COMMIT}"""
+TAKE_OUT = "    db.session.execute(db.delete(Product).where(Product.name.in_(PRICES)))\n"
 
 
 def write_seed(shop: Workspace, body: str, runs: int = 2, imports: str = "") -> None:
@@ -51,9 +63,18 @@ def run_by_hand(*statements: str) -> None:
 # --- 19.1 ---
 
 
-@wrong("19.1", "There should be one Kiwi in the table, and there are 2")
+@wrong(
+    "19.1", "On a shop as at the start: There should be one Cherry in the table, and there are 2"
+)
 def test_the_seed_of_an_earlier_chapter(shop: Workspace) -> None:
     write_seed(shop, PLAIN)
+
+
+@wrong("19.1", "after a second run: There should be one Kiwi in the table, and there are 2")
+def test_only_the_cherry_is_looked_for(shop: Workspace) -> None:
+    cherry = "db.session.scalar(db.select(Product).filter_by(name='Cherry'))"
+    ask = f"        if name != 'Cherry' or not {cherry}:\n"
+    write_seed(shop, LOOP + ask + ADD + COMMIT)
 
 
 @wrong("19.1", "There should be one Cherry in the table, and there are 2")
@@ -61,9 +82,32 @@ def test_the_seed_of_an_earlier_chapter_once(shop: Workspace) -> None:
     write_seed(shop, PLAIN, runs=1)
 
 
-@wrong("19.1", "There is no Kiwi in the table. (Only what is committed counts.)")
+@wrong("19.1", "seed() is right now, but there is no Kiwi here: run it.")
 def test_written_and_never_run(shop: Workspace) -> None:
     write_seed(shop, ASK + ADD + COMMIT, runs=0)
+
+
+@wrong(
+    "19.1",
+    "seed() is right now, but an earlier run left 2 rows of Kiwi here: keep the first, or begin"
+    ' anew with exercise("19.1") and run the %%writefile cell again.',
+)
+def test_right_after_two_plain_runs(shop: Workspace) -> None:
+    write_seed(shop, PLAIN)
+    run_by_hand("DELETE FROM products WHERE name = 'Cherry' AND price = 450")
+    write_seed(shop, ASK + ADD + COMMIT)
+
+
+@wrong("19.1", "seed() is right now, but product 4, Cherry, cost 390 and costs 450 here")
+def test_right_after_the_price_was_put_back(shop: Workspace) -> None:
+    write_seed(shop, PUT_BACK)
+    write_seed(shop, ASK + ADD + COMMIT)
+
+
+@wrong("19.1", "seed() is right now, but product 4, Cherry, is gone here")
+def test_right_after_all_were_taken_out(shop: Workspace) -> None:
+    write_seed(shop, TAKE_OUT + PLAIN)
+    write_seed(shop, ASK + ADD + COMMIT)
 
 
 @wrong("19.1", "There is no Kiwi in the table. (Only what is committed counts.)")
@@ -71,7 +115,7 @@ def test_no_commit(shop: Workspace) -> None:
     write_seed(shop, ASK + ADD)
 
 
-@wrong("19.1", "On an empty database: There is no Kiwi in the table")
+@wrong("19.1", "On a shop as at the start: There is no Kiwi in the table")
 def test_no_commit_in_the_seed_itself(shop: Workspace) -> None:
     write_seed(shop, ASK + ADD)
     from flask_app import db
@@ -79,7 +123,7 @@ def test_no_commit_in_the_seed_itself(shop: Workspace) -> None:
     db.session.commit()
 
 
-@wrong("19.1", "On an empty database: There is no Kiwi in the table")
+@wrong("19.1", "On a shop as at the start: There is no Kiwi in the table")
 def test_put_in_by_hand(shop: Workspace) -> None:
     run_by_hand("INSERT INTO products (name, price) VALUES ('Kiwi', 50), ('Melon', 300)")
 
@@ -89,14 +133,9 @@ def test_known_by_name_and_price(shop: Workspace) -> None:
     write_seed(shop, ASK.replace("=name)", "=name, price=price)") + ADD + COMMIT)
 
 
-@wrong("19.1", "The table products has lost a row that it had: 4, Cherry, 390")
+@wrong("19.1", "Product 4, Cherry, cost 390 and costs 450 now: what is there stays as it is.")
 def test_the_price_put_back(shop: Workspace) -> None:
-    body = f"""{LOOP}        found = db.session.scalar(db.select(Product).filter_by(name=name))
-        product = found or Product(name=name)
-        product.price = price
-        db.session.add(product)
-"""
-    write_seed(shop, body + COMMIT)
+    write_seed(shop, PUT_BACK)
 
 
 @wrong("19.1", "has run again: There should be one Kiwi in the table, and there are 2")
@@ -105,13 +144,39 @@ def test_a_price_of_nothing_taken_for_nothing(shop: Workspace) -> None:
     write_seed(shop, body.replace("=name)", " == name)") + ADD + COMMIT)
 
 
-@wrong("19.1", "The table products has lost a row that it had: 4, Cherry, 390")
+@wrong("19.1", "Product 4, Cherry, is gone")
 def test_taken_out_and_put_in_anew(shop: Workspace) -> None:
-    out = "    db.session.execute(db.delete(Product).where(Product.name.in_(PRICES)))\n"
-    write_seed(shop, out + PLAIN)
+    write_seed(shop, TAKE_OUT + PLAIN)
 
 
-@wrong("19.1", "has run again: Number 5 was Kiwi at 0; now it is Kiwi at 50")
+@wrong("19.1", "after Cherry was deleted, and seed() has run again: There is no Cherry")
+def test_nothing_to_do_if_the_kiwi_is_there(shop: Workspace) -> None:
+    write_seed(shop, ASK_FOR_KIWI + ASK + ADD + COMMIT)
+
+
+@wrong("19.1", "after Kiwi was deleted, and seed() has run again: There is no Kiwi")
+def test_nothing_to_do_if_the_melon_is_there(shop: Workspace) -> None:
+    write_seed(shop, ASK_FOR_KIWI.replace("Kiwi", "Melon") + ASK + ADD + COMMIT)
+
+
+@wrong("19.1", "after a fourth name came into PRICES: There is no Plum in the table.")
+def test_a_second_dictionary(shop: Workspace) -> None:
+    write_seed(shop, f"    {OWN}\n{ASK.replace('PRICES', 'prices')}{ADD}{COMMIT}")
+
+
+@wrong("19.1", "There is no dictionary PRICES in flask_app/seeds.py any more.")
+def test_the_prices_moved_away(shop: Workspace) -> None:
+    write_seed(shop, f"    {OWN}\n{ASK.replace('PRICES', 'prices')}{ADD}{COMMIT}")
+    shop.edit(SEEDS, "PRICES = {", "OLD = {")
+
+
+@wrong("19.1", "after a fourth name came into PRICES: A new Plum should cost 75")
+def test_prices_by_hand(shop: Workspace) -> None:
+    body = ASK + ADD.replace("price=price", 'price={"Kiwi": 50, "Melon": 300}.get(name, 450)')
+    write_seed(shop, body + COMMIT)
+
+
+@wrong("19.1", "has run again: Product 5, Kiwi, cost 0 and costs 50 now")
 def test_only_the_cherry_is_spared(shop: Workspace) -> None:
     body = f"""{ASK}{ADD}        elif name != "Cherry":
             db.session.execute(db.update(Product).filter_by(name=name).values(price=price))
@@ -119,14 +184,16 @@ def test_only_the_cherry_is_spared(shop: Workspace) -> None:
     write_seed(shop, body + COMMIT)
 
 
-@wrong("19.1", "After another run of seed(): The product Kiwi, number 7, is gone")
+@wrong("19.1", "after a second run: Product 5, Kiwi, is gone")
 def test_only_the_cherry_is_not_put_in_anew(shop: Workspace) -> None:
     body = LOOP.replace("PRICES", "{n: p for n, p in PRICES.items() if n != 'Cherry'}")
     out = body + "        db.session.execute(db.delete(Product).where(Product.name == name))\n"
     write_seed(shop, out + ADD[4:] + COMMIT)
 
 
-@wrong("19.1", "On an empty database: There is no Cherry in the table")
+@wrong(
+    "19.1", "after Cherry was deleted, and seed() has run again: There is no Cherry in the table"
+)
 def test_the_cherry_is_left_out(shop: Workspace) -> None:
     write_seed(shop, ASK.replace("if not", "if name != 'Cherry' and not") + ADD + COMMIT)
 
@@ -142,7 +209,7 @@ def test_known_by_a_part_of_the_name(shop: Workspace) -> None:
     write_seed(shop, body + ADD + COMMIT)
 
 
-@wrong("19.1", "On a database with other products: There is no Kiwi in the table")
+@wrong("19.1", "after a fourth name came into PRICES: There is no Plum in the table")
 def test_known_by_their_numbers(shop: Workspace) -> None:
     body = """    for key, name in ((5, "Kiwi"), (4, "Cherry"), (6, "Melon")):
         if not db.session.get(Product, key):
@@ -151,7 +218,7 @@ def test_known_by_their_numbers(shop: Workspace) -> None:
     write_seed(shop, body + COMMIT)
 
 
-@wrong("19.1", "On an empty database: A new Kiwi should cost 50; the table says 0")
+@wrong("19.1", "A new Kiwi should cost 50; the table says 0")
 def test_no_prices(shop: Workspace) -> None:
     write_seed(shop, ASK + ADD.replace(", price=price", "") + COMMIT)
 
@@ -162,19 +229,25 @@ def test_a_function_of_another_name(shop: Workspace) -> None:
     shop.edit(SEEDS, "def seed():", "def put_in():")
 
 
+@wrong("19.1", "flask_app/seeds.py cannot be imported: ImportError")
+def test_a_file_that_imports_what_is_not_there(shop: Workspace) -> None:
+    write_seed(shop, ASK + ADD + COMMIT)
+    shop.edit(SEEDS, "import Product", "import Product, Prices")
+
+
 @wrong("19.1", "flask_app/seeds.py cannot be imported: SyntaxError")
 def test_a_file_that_is_no_python(shop: Workspace) -> None:
     write_seed(shop, ASK + ADD + COMMIT)
     shop.edit(SEEDS, "def seed():", "def seed()")
 
 
-@wrong("19.1", "On an empty database: seed() fails: AttributeError")
+@wrong("19.1", "has run again: seed() fails: AttributeError")
 def test_a_seed_for_this_shop_only(shop: Workspace) -> None:
     cherry = "    cherry = db.session.scalar(db.select(Product).filter_by(name='Cherry'))\n"
     write_seed(shop, cherry + "    cherry.price += 0\n" + ASK + ADD + COMMIT)
 
 
-@wrong("19.1", "On an empty database")
+@wrong("19.1", "On a shop as at the start: There is no Kiwi in the table")
 def test_a_data_migration_and_no_seed(shop: Workspace) -> None:
     rows = "('Kiwi', 50), ('Melon', 300)"
     up = f'op.execute("INSERT INTO products (name, price) VALUES {rows}")'
@@ -206,6 +279,20 @@ def test_all_names_in_one_query_and_other_prices_tried_out(shop: Workspace) -> N
 
 
 @right("19.1")
+def test_an_administrator_changes_what_was_there(shop: Workspace) -> None:
+    write_seed(shop, ASK + ADD + COMMIT)
+    run_by_hand("UPDATE products SET price = price + 5")
+    importlib.import_module("flask_app.seeds").seed()
+
+
+@right("19.1")
+def test_mended_by_hand_after_two_plain_runs(shop: Workspace) -> None:
+    write_seed(shop, PLAIN)
+    run_by_hand("DELETE FROM products WHERE id NOT IN (SELECT min(id) FROM products GROUP BY name)")
+    write_seed(shop, ASK + ADD + COMMIT)
+
+
+@right("19.1")
 def test_a_unique_name_and_insert_or_ignore(shop: Workspace) -> None:
     shop.edit(MODELS, NAME, NAME.replace("(50)", "(50), unique=True"))
     shop.restart()
@@ -234,11 +321,15 @@ def test_the_seed_is_run_by_a_command(shop: Workspace) -> None:
 # --- 19.2 ---
 
 
-def mend_baseline(shop: Workspace, default: bool = True, unique: bool = True) -> None:
+def mend_baseline(
+    shop: Workspace, default: bool = True, unique: bool = True, down: str = REFUSE
+) -> None:
     if default:
         shop.edit(BASELINE, COLUMN, COLUMN + "server_default='EUR', ")
     if unique:
         shop.edit(BASELINE, KEY, f"{KEY},\n    {UNIQUE}")
+    if down:
+        shop.edit(BASELINE, DROP, down)
 
 
 def swap(old: str, new: str) -> None:
@@ -404,7 +495,7 @@ def test_stamped_too_far(shop: Workspace) -> None:
 
 @wrong("19.2", "The table products has lost a row that it had: 1, Apple, A1")
 def test_a_new_database_without_the_rows(shop: Workspace) -> None:
-    mend_baseline(shop)
+    mend_baseline(shop, down="")
     downgrade(revision="base")
     upgrade()
 
@@ -413,6 +504,30 @@ def test_a_new_database_without_the_rows(shop: Workspace) -> None:
 def test_the_baseline_emptied(shop: Workspace) -> None:
     mend_database()
     write_script("0006", None, "baseline", "pass", "pass")
+
+
+@wrong("19.2", "downgrade() goes below the baseline, 0006: it should raise an error")
+def test_the_baseline_still_drops_the_table(shop: Workspace) -> None:
+    mend_baseline(shop, down="")
+    mend_database()
+
+
+@wrong("19.2", "downgrade() goes below the baseline, 0006: it should raise an error")
+def test_the_way_down_emptied(shop: Workspace) -> None:
+    mend_baseline(shop, down="pass")
+    mend_database()
+
+
+@wrong("19.2", "A downgrade of the baseline is refused, but changes the products")
+def test_the_refusal_comes_too_late(shop: Workspace) -> None:
+    mend_baseline(shop, down=f"{DROP}\n    {REFUSE}")
+    mend_database()
+
+
+@right("19.2")
+def test_a_refusal_that_flask_migrate_turns_into_an_exit(shop: Workspace) -> None:
+    mend_baseline(shop, down="raise RuntimeError('restore a backup')")
+    mend_database()
 
 
 @right("19.2")
@@ -451,4 +566,6 @@ def test_a_baseline_generated_anew(shop: Workspace) -> None:
     Path(BASELINE).unlink()
     shop.restart("sqlite:///new.db")
     migrate(message="squashed", rev_id="0006")
+    (script,) = VERSIONS.glob("0006_*.py")
+    shop.edit(str(script), DROP, REFUSE)
     shop.restart()

@@ -18,6 +18,7 @@ from pathlib import Path
 from ..environment import ROOT
 from ..errors import WorkbookError
 from ..pictures import Rich, show
+from ..servers import NoServer
 from ..workspace import DATABASE, Workspace, workspaces
 from .definition import Exercise, NotYet, Verdict
 from .progress import Progress
@@ -141,16 +142,17 @@ def judge(one: Exercise) -> Verdict:
     home = DATABASE if one.home == "SQLite" else homes.get(one.number, "")
     if not home or not started.is_dir() or not here.is_dir():
         return Verdict("not attempted", f'Run `exercise("{one.number}")` first.')
-    if contents(here) | in_server(home) == contents(started):
-        line = "Nothing has changed since the start."
-        return Verdict("not attempted", line + uncommitted(here))
     waiting = ""
     try:
+        if contents(here) | in_server(home) == contents(started):
+            return Verdict("not attempted", one.untouched + uncommitted(here))
         with trying(here, home, started) as trial:
             waiting = trial.waiting
             one.judge(trial)
     except NotYet as missing:
         return Verdict("not yet", with_reminder(str(missing), waiting) + uncommitted(here))
+    except NoServer as error:
+        return Verdict("not yet", f"The database cannot be read: {str(error).rstrip('.')}.")
     except (Exception, SystemExit) as error:
         return Verdict("not yet", f"The check cannot make sense of it: {told(error)}")
     return Verdict("correct", one.shows)

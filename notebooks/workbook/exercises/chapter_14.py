@@ -1,5 +1,8 @@
 """The exercises of chapter 14, PostgreSQL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 from flask_migrate import migrate, upgrade
 from sqlalchemy import Enum
 from sqlalchemy.exc import IntegrityError, NoReferencedTableError
@@ -26,13 +29,15 @@ SUPPLIER = '''class Supplier(db.Model):
 KEY = 'ForeignKey("public.suppliers.id")'
 BROUGHT_BY = f"    supplier_id: Mapped[int | None] = mapped_column({KEY}, index=True)\n"
 
+INDEX = "ix_public_products_supplier_id"
+
 # What another database holds that has run the same scripts up to 0003.
 PRODUCTION = (
     "CREATE TABLE suppliers (id SERIAL CONSTRAINT pk_suppliers PRIMARY KEY,"
     " name VARCHAR(50) NOT NULL)",
     "CREATE TABLE products (id SERIAL CONSTRAINT pk_products PRIMARY KEY, name VARCHAR(50),"
     " supplier_id INTEGER CONSTRAINT fk_products_supplier_id_suppliers REFERENCES suppliers)",
-    "CREATE INDEX ix_public_products_supplier_id ON products (supplier_id)",
+    f"CREATE INDEX {INDEX} ON products (supplier_id)",
     "CREATE TABLE alembic_version (version_num VARCHAR(32) CONSTRAINT alembic_version_pkc"
     " PRIMARY KEY)",
     "INSERT INTO alembic_version VALUES ('0003')",
@@ -42,9 +47,13 @@ PRODUCTION = (
 
 
 def judge_taste(trial: Trial) -> None:
-    """A column taste of an enum's type, by scripts that go up, down and up again."""
+    """A column taste of an enum's type, by scripts that go up, down and up again.
+
+    On the second way up there is one row more: those that are there become sweet, however many.
+    """
     need_tastes(trial)
     trial.need_rows_kept()
+    need_sweet(trial, *(row["id"] for row in trial.start.tables["products"].rows))
     trial.need_one_head()
     trial.need_at_head()
     trial.need_models_agree()
@@ -55,21 +64,33 @@ def judge_taste(trial: Trial) -> None:
         trial.need_no_column("products", "taste")
         left = ", ".join(enum["name"] for enum in enums(trial))
         need(not left, f"A type is still there: {left}.")
-    trial.upgrade()
-    with where("After a downgrade to 0001 and upgrade"):
+    trial.sql("INSERT INTO products (id, name) VALUES (900, 'Cherry')")
+    with where("After a downgrade to 0001 and a new row"):
+        trial.upgrade()
+    with where("After a downgrade to 0001, a new row and upgrade"):
         need_tastes(trial)
+        need_sweet(trial)
         trial.need_rows_kept()
     trial.need_from_empty()
 
 
 def need_tastes(trial: Trial) -> None:
-    """The database's column is of an enum with these members, and may be NULL."""
+    """The database's column is of an enum with these members, and never NULL."""
     column = trial.need_column("products", "taste")
     kind = column["type"]
     need(isinstance(kind, Enum), f"The column taste is of the type {kind}, which is no enum.")
     line = f"The enum's members should be sweet and sour; they are {', '.join(kind.enums)}."
     need({*kind.enums} == TASTES, line)
-    need(column["nullable"], "The column taste must allow NULL: nobody has tasted the old rows.")
+    line = "The column taste may be NULL: each fruit should have a taste."
+    need(not column["nullable"], line)
+
+
+def need_sweet(trial: Trial, *ids: int) -> None:
+    """These products, or all of them, are sweet."""
+    for row in trial.rows("products"):
+        if not ids or row["id"] in ids:
+            line = f"{row['name']} should be sweet; its taste is {row['taste']}."
+            need(row["taste"] == "sweet", line)
 
 
 def enums(trial: Trial) -> list[dict[str, str]]:
@@ -104,14 +125,15 @@ def judge_loop(trial: Trial) -> None:
     """Nothing is left to detect, here and elsewhere; the key and the rows are there."""
     need_kept(trial)
     trial.need_one_head()
-    try:
-        trial.need_models_agree()
-    except NoReferencedTableError as error:
-        raise NotYet(f"migrate() would fail: {told(error)}") from error
-    need_nothing_hidden(trial)
-    trial.need_at_head()
-    with where("Another database, which has run the scripts up to 0003"):
-        need_production(trial)
+    with or_rewritten(trial):
+        try:
+            trial.need_models_agree()
+        except NoReferencedTableError as error:
+            raise NotYet(f"migrate() would fail: {told(error)}") from error
+        need_nothing_hidden(trial)
+        trial.need_at_head()
+        with where("Another database, which has run the scripts up to 0003"):
+            need_production(trial)
     trial.downgrade("0002")
     trial.upgrade()
     with where("After a downgrade to 0002 and upgrade"):
@@ -150,6 +172,27 @@ def need_nothing_hidden(trial: Trial) -> None:
     extension.configure_args = own
 
 
+@contextmanager
+def or_rewritten(trial: Trial) -> Iterator[None]:
+    """If something is missing, add which script was changed that has run on other databases."""
+    try:
+        yield
+    except NotYet as missing:
+        raise NotYet(f"{missing}{rewritten(trial)}") from missing
+
+
+def rewritten(trial: Trial) -> str:
+    """A reminder, if 0002 or 0003 no longer makes the index that it has made elsewhere."""
+    with suppress(NotYet), trial.empty_database():
+        for revision in "0002", "0003":
+            trial.upgrade(revision)
+            made = [index["name"] for index in trial.inspector.get_indexes("products")]
+            if made != [INDEX]:
+                said = f"Other databases have run {revision} already"
+                return f" ({said}: your new {revision} never runs there.)"
+    return ""
+
+
 def need_production(trial: Trial) -> None:
     """A database that is at 0003 goes the same way, and keeps its rows."""
     with trial.empty_database():
@@ -167,14 +210,16 @@ EXERCISES = (
         "14.1",
         "An enum for a table that exists",
         judge_taste,
-        "The type comes before the column and goes after it, so the way is open each time.",
+        "The way up makes the type, and the way down takes it away again: both are open each time.",
         (
             "Run what `migrate` wrote, and read the error. What does `create_table` do by itself"
             " that `add_column` does not?",
             "`upgrade()` of the script makes the type first, and `downgrade()` drops it last:"
-            " `sa.Enum(...)` has a `create` and a `drop`.",
+            " `sa.Enum(...)` has a `create` and a `drop`. And no row can be without a taste: what"
+            " did a required column need for the rows that are there?",
             "First in `upgrade()`: `sa.Enum('sweet', 'sour', name='taste').create(op.get_bind(),"
-            " checkfirst=True)`. Last in `downgrade()`: `sa.Enum(name='taste').drop(...)`.",
+            " checkfirst=True)`. Last in `downgrade()`: `sa.Enum(name='taste').drop(...)`. In the"
+            ' model: `server_default="sweet"`, before you run `migrate`.',
         ),
         home="PostgreSQL",
     ),

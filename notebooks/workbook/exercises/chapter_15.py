@@ -1,6 +1,6 @@
 """The exercises of chapter 15, Halfway."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,10 @@ def upgrade():
 
 def downgrade():
     op.drop_index(op.f("ix_products_shelf"), table_name="products")
-    op.execute("UPDATE products SET name = substr(name, 1, length(name) - 7)")
+    op.execute(
+        "UPDATE products SET name = substr(name, 1, length(name) - 7)"
+        " WHERE name LIKE '%, fresh'"
+    )
     op.drop_column("products", "shelf")
     op.drop_table("shelves")
 """
@@ -156,7 +159,7 @@ def with_half_a_migration(shop: Workspace) -> None:
 
 def judge_half(trial: Trial) -> None:
     """All four steps are done once, here and on any other database, and can be undone."""
-    trial.need_rows_kept(columns=["id"])
+    need_products_kept(trial, "15.1", ["id"])
     fruits = {row["id"]: row["name"] for row in trial.start.tables["products"].rows}
     need_steps(trial, fruits)
     trial.need_one_head()
@@ -171,6 +174,16 @@ def judge_half(trial: Trial) -> None:
     trial.upgrade()
     with where("After a downgrade to 0001 and upgrade"):
         need_steps(trial, fruits)
+
+
+def need_products_kept(trial: Trial, number: str, columns: Iterable[str] = ()) -> None:
+    """The products are there; if all are lost, the learner must start anew."""
+    line = (
+        f"The database is at {at(trial)}, and the products are lost: a downgrade undoes 0001,"
+        f' which drops them. Start anew with `exercise("{number}")`.'
+    )
+    need("products" in trial.now.tables and trial.rows("products"), line)
+    trial.need_rows_kept(columns=columns)
 
 
 def need_steps(trial: Trial, before: Names) -> None:
@@ -223,7 +236,7 @@ def with_lost_bookkeeping(shop: Workspace) -> None:
 
 def judge_bookkeeping(trial: Trial) -> None:
     """What runs is noted, a leftover still stops it, and the shop has lost no rows."""
-    trial.need_rows_kept()
+    need_products_kept(trial, "15.2")
     trial.need_rows_kept("suppliers")
     head = trial.need_one_head()
     with another_database(trial, OTHERS):
@@ -274,14 +287,22 @@ def need_refusal(trial: Trial, here: str, command: str, revision: str) -> None:
 def need_truth_after_an_error(trial: Trial, head: str) -> None:
     """A migration that stops changes no rows, and those before it are noted, if they are there."""
     script = write_script("stops", "stops", STOPS, head)
-    with suppress(NotYet):
+    try:
         trial.upgrade()
+    except NotYet:
+        stopped = True
+    else:
+        stopped = False
     script.unlink()
-    with where("After an upgrade with one more migration, which stops"):
-        need_names(trial, OTHERS)
-        made = "suppliers" in trial.now.tables
-        line = f"The database is at {at(trial)}, {'with' if made else 'without'} suppliers."
-        need(at(trial) == (head if made else "0001"), line)
+    when = f"When a script after {head} fails,"
+    here, made = at(trial), "suppliers" in trial.now.tables
+    ran = " and ".join(revision for revision in trial.scripts if revision != "0001")
+    line = f"{when} the database still says {here}, though {ran} ran, and suppliers is there."
+    need(here == head or not made, f"{line} The commit comes too late, or not at all.")
+    need(here == "0001" or made, f"{when} the database says {here}, but suppliers is not there.")
+    line = f"{when} what it had written to the rows is not taken back."
+    need("Halfway" not in names(trial).values(), line)
+    need(stopped, f"{when} upgrade() says no error.")
 
 
 EXERCISES = (

@@ -1,16 +1,16 @@
 """The exercises of chapter 16, Without downtime."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from time import monotonic
 from typing import Any
 
 from flask_migrate import upgrade
-from sqlalchemy import URL, Connection, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from ..workspace import Workspace
@@ -18,7 +18,7 @@ from .definition import MODELS, NAME, Exercise, NotYet, need, where
 from .trial import Trial
 
 LIMIT = 0.4  # seconds that a migration may wait for a lock; it is told 0.2
-PATIENCE = 1  # seconds until the reader gives way to a script that tries again by itself
+PATIENCE = 0.6  # seconds until the reader gives way to a script that tries again by itself
 TIMEOUT = 5  # seconds, for what should not take one
 
 SHELF = "    shelf: Mapped[str | None] = mapped_column(String(1), index=True)\n"
@@ -71,10 +71,21 @@ MANY = """
     SELECT n, nullif('Fruit ' || n, 'Fruit 10') FROM generate_series(10, 12010, 100) n
     UNION ALL SELECT n, 'Nut ' || n FROM generate_series(999, 11999, 500) n
 """
+# For the table, with all visitors behind it.
 WAIT = """
     SELECT coalesce(extract(epoch FROM max(clock_timestamp() - waitstart)), 0) FROM pg_locks
     WHERE NOT granted AND relation = CAST('products' AS regclass)
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+# For the end of this transaction, with nobody behind it: CONCURRENTLY does so.
+WAITS_ALONE = """
+    SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND virtualxid = (
+        SELECT virtualtransaction FROM pg_locks WHERE pid = pg_backend_pid() LIMIT 1
+    ))
+"""
+LIMITS_LEFT = """
+    SELECT name FROM pg_settings
+    WHERE name IN ('lock_timeout', 'statement_timeout') AND setting NOT IN ('0', reset_val)
 """
 INDEXES = """
     SELECT CAST(indexrelid AS regclass) AS name, indisvalid, indisunique
@@ -95,7 +106,8 @@ CUT = """
     CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION 'the connection is lost'; END $$
 """
-OF_INDEXES = re.compile(r"\s*(CREATE\s+(UNIQUE\s+)?INDEX|REINDEX)\b", re.IGNORECASE)
+BUILDS = re.compile(r"\s*(CREATE\s+(UNIQUE\s+)?INDEX|REINDEX)\b", re.IGNORECASE)
+OF_INDEXES = re.compile(r"\b(CREATE|DROP|REINDEX)\b.*\bINDEX\b", re.IGNORECASE | re.DOTALL)
 
 
 def write_script(message: str, body: str) -> None:
@@ -116,29 +128,40 @@ class Reader(Thread):
     """Somebody whose transaction has read the products and stays open.
 
     It sees how long others wait for the table: ``longest``. It ends at the end of its block,
-    when somebody has waited too long, or when its patience is out.
+    when somebody has waited too long, or waits for it alone, or when its patience is out.
     """
 
     def __init__(self, database: URL) -> None:
         super().__init__(daemon=True)
         self.database, self.longest = database, 0.0
-        self.reads, self.done = Event(), Event()
+        self.began, self.done = Event(), Event()
 
     def run(self) -> None:
-        """Read, and look who waits."""
-        with connected(self.database) as connection:
-            connection.execute(text("SELECT count(*) FROM products"))
-            self.reads.set()
-            end = monotonic() + TIMEOUT
-            while not self.done.wait(0.02) and self.longest < LIMIT and monotonic() < end:
-                waits = float(connection.scalar(text(WAIT)))
-                if waits and not self.longest:
-                    end = monotonic() + PATIENCE
-                self.longest = max(self.longest, waits)
+        """Read, and look who waits; if others keep it from reading, they wait for nobody."""
+        limit = {"options": "-c lock_timeout=100ms"}
+        with connected(self.database, connect_args=limit) as connection:
+            try:
+                connection.execute(text("SELECT count(*) FROM products"))
+            except OperationalError:
+                return
+            finally:
+                self.began.set()
+            self.watch(connection)
+
+    def watch(self, connection: Connection) -> None:
+        """Look who waits, until it is enough."""
+        end = monotonic() + TIMEOUT
+        while not self.done.wait(0.02) and self.longest < LIMIT and monotonic() < end:
+            waits = float(connection.scalar(text(WAIT)))
+            if waits and not self.longest:
+                end = monotonic() + PATIENCE
+            self.longest = max(self.longest, waits)
+            if not waits and connection.scalar(text(WAITS_ALONE)):
+                return
 
     def __enter__(self) -> "Reader":
         self.start()
-        if not self.reads.wait(TIMEOUT):
+        if not self.began.wait(TIMEOUT):
             raise NotYet("The check cannot read the products.")
         return self
 
@@ -148,19 +171,57 @@ class Reader(Thread):
 
 
 @contextmanager
-def need_concurrently(trial: Trial) -> Iterator[None]:
+def before_each(note: Callable[[str], None]) -> Iterator[None]:
+    """Within the block, tell of each statement of this thread, before it runs.
+
+    On any engine: env.py may make its own.
+    """
+    own = current_thread()
+
+    def listener(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if current_thread() is own:
+            note(statement)
+
+    event.listen(Engine, "before_cursor_execute", listener)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", listener)
+
+
+@contextmanager
+def need_concurrently() -> Iterator[None]:
     """Within the block, indexes are built, and each so that others can write meanwhile."""
     sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if OF_INDEXES.match(statement):
-            sent.append(statement.upper())
-
-    event.listen(trial.db.engine, "before_cursor_execute", note)
-    yield
-    beside = ["CONCURRENTLY" in statement for statement in sent]
+    with before_each(lambda statement: sent.append(statement.upper())):
+        yield
+    beside = ["CONCURRENTLY" in statement for statement in sent if BUILDS.match(statement)]
     line = "Nobody can write to the table while its index is built."
     need(beside and all(beside), line)
+
+
+def upgrade_past_an_invalid_index(trial: Trial) -> None:
+    """While a script drops an index, or builds it, somebody reads, and nobody waits long."""
+    readers: list[Reader] = []
+
+    def leave() -> None:
+        for reader in readers[-1:]:
+            reader.__exit__()
+
+    def note(statement: str) -> None:
+        leave()
+        if OF_INDEXES.search(statement):
+            readers.append(Reader(trial.db.engine.url).__enter__())
+
+    with before_each(note), suppress(NotYet):
+        trial.upgrade()
+    leave()
+    line = (
+        "While somebody reads the products for long, dropping the invalid index"
+        " holds all visitors up."
+    )
+    need(all(reader.longest < LIMIT for reader in readers), line)
+    trial.upgrade()  # a limit may have ended the first one
 
 
 def need_index(trial: Trial, column: str, *, unique: bool = False) -> str:
@@ -175,14 +236,16 @@ def need_index(trial: Trial, column: str, *, unique: bool = False) -> str:
     return str(found[0][0])
 
 
-def leave_invalid(trial: Trial, index: str, column: str) -> None:
-    """Let a unique index of this name fail over the duplicates in the column."""
-    statement = f"CREATE UNIQUE INDEX CONCURRENTLY {index} ON products ({column})"
-    limit = {"options": f"-c statement_timeout={TIMEOUT}s"}
+def leave_invalid(trial: Trial, index: str, column: str, kind: str = "INDEX") -> None:
+    """Let the building of an index fail: it waits for somebody who writes, and has a limit."""
+    url, limit = trial.db.engine.url, {"options": "-c lock_timeout=50ms"}
+    statement = f"CREATE {kind} CONCURRENTLY {index} ON products ({column})"
     with (
-        connected(trial.db.engine.url, isolation_level="AUTOCOMMIT", connect_args=limit) as other,
+        connected(url) as writer,
+        connected(url, isolation_level="AUTOCOMMIT", connect_args=limit) as other,
         suppress(DBAPIError),
     ):
+        writer.execute(text("LOCK products IN ROW EXCLUSIVE MODE"))
         other.execute(text(statement))
 
 
@@ -239,17 +302,19 @@ def need_nobody_held_up(trial: Trial) -> None:
     trial.sql(STRICT)
     trial.sql("CREATE TRIGGER strict BEFORE UPDATE ON products EXECUTE FUNCTION strict()")
     line = "The rows get their shelves while the lock of add_column is held: nobody can read."
-    with need_concurrently(trial):
+    with need_concurrently():
         try:
             trial.upgrade()
         except NotYet as stopped:
             need("nobody can read" not in str(stopped), line)
             raise
+        with where("After a downgrade to 0001 and upgrade"):
+            need_shelves(trial)
     # A new file: the whole table was written anew, under that lock.
     need(trial.sql("SELECT pg_relation_filenode('products')") == pages, line)
     trial.sql("DROP FUNCTION strict CASCADE")
-    with where("After a downgrade to 0001 and upgrade"):
-        need_shelves(trial)
+    left = "After the upgrade, the app's connection still has the limit: SET LOCAL, or RESET."
+    need(not trial.sql(LIMITS_LEFT), left)
 
 
 def need_second_run(trial: Trial) -> None:
@@ -266,7 +331,7 @@ def need_second_run(trial: Trial) -> None:
     trial.sql("DROP FUNCTION cut CASCADE")
     trial.sql(f"DROP INDEX IF EXISTS {index}")
     leave_invalid(trial, index, "shelf")
-    trial.upgrade()
+    upgrade_past_an_invalid_index(trial)
     need_shelves(trial)
 
 
@@ -297,7 +362,8 @@ def judge_names(trial: Trial) -> None:
     with where("After a downgrade to 0001 and upgrade"):
         need_names(trial, NAMES)
         need_unique(trial)
-    with trial.empty_database(), where("Another database, where it has failed before"):
+    trial.downgrade("0001")
+    with where("Another database, where it has failed before"):
         need_after_failure(trial)
     trial.need_from_empty()
 
@@ -323,13 +389,12 @@ def need_unique(trial: Trial) -> None:
 
 def need_after_failure(trial: Trial) -> None:
     """Where the script left an invalid index, and names are settled since, it runs."""
-    trial.upgrade("0001")
-    for key, name in {**OTHERS, 5: "Fig"}.items():
+    trial.sql("DELETE FROM products")
+    for key, name in OTHERS.items():
         trial.sql("INSERT INTO products (id, name) VALUES (:key, :name)", key=key, name=name)
-    leave_invalid(trial, "ix_products_name", "name")
-    trial.sql("UPDATE products SET name = :name WHERE id = 5", name=OTHERS[5])
-    with need_concurrently(trial):
-        trial.upgrade()
+    leave_invalid(trial, "ix_products_name", "name", "UNIQUE INDEX")
+    with need_concurrently():
+        upgrade_past_an_invalid_index(trial)
     need_names(trial, OTHERS)
     need_unique(trial)
     trial.need_models_agree()

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import IntegrityError
 
 from ..comparison import VERSIONS
+from ..errors import WorkbookError
 from ..frames import Frame
 from ..workspace import Workspace
 from .definition import MODELS, Exercise, NotYet, need, where
@@ -26,6 +27,8 @@ ENVIRONMENT = "    app.config.from_prefixed_env()\n"
 TEMPLATE = Path(flask_migrate.__file__).parent / "templates" / "flask-multidb"
 # Alembic makes it while it changes a table of SQLite, and leaves it if the copying fails.
 LEFTOVER = "_alembic_tmp_"
+BEFORE = ("0001", "0002")
+NEW_COLUMNS = (("", "products", "seen"), ("orders", "orders", "page"))
 
 Steps = Mapping[str, tuple[str, str]]
 Rows = list[tuple[Any, ...]]
@@ -162,7 +165,11 @@ def databases() -> Frame:
 
 def run(name: str | None, sql: str) -> Rows:
     """Run SQL in a database, and return its rows if it gives any; the default one is None."""
-    with engines()[name or ""].begin() as connection:
+    known = engines()
+    if (name or "") not in known:
+        said = ", ".join(f'"{bind}"' if bind else "None" for bind in known)
+        raise WorkbookError(f'There is no database "{name}". There are: {said}.')
+    with known[name or ""].begin() as connection:
         result = connection.exec_driver_sql(sql)
         return [tuple(row) for row in result] if result.returns_rows else []
 
@@ -399,6 +406,7 @@ def judge_half(trial: Trial) -> None:
     need_tables()
     need_rows("visits", "visits", "id, path", VISITS_FILLED)
     need_all_agree(trial)
+    need_same_default(trial)
     trial.downgrade("0002")
     with where("After a downgrade to 0002"):
         need(takes_no_path(), "The table visits should take a visit without a path again.")
@@ -419,31 +427,48 @@ def judge_half(trial: Trial) -> None:
             need_tables()
             need_no_leftover()
         need_all_agree(trial)
+        need_same_default(trial)
         need_all_ways(trial)
 
 
 def need_no_leftover() -> None:
-    """No database has a table that a change of a table left."""
-    for name, engine in engines().items():
-        for table in inspect(engine).get_table_names():
-            line = f'In {label(name)} there is still a table "{table}".'
-            need(not table.startswith(LEFTOVER), line)
+    """No database holds what a 0003 that failed there left."""
+    left = []
+    for name, table, column in NEW_COLUMNS:
+        engine = engines()[name]
+        columns = [found["name"] for found in inspect(engine).get_columns(table)]
+        if column in columns and revision_of(engine) in BEFORE:
+            left.append(f"{table}.{column}")
+    for engine in engines().values():
+        tables = inspect(engine).get_table_names()
+        left += [f"table {table}" for table in tables if table.startswith(LEFTOVER)]
+    need(not left, f"Left over from 0003: {', '.join(left)}.")
 
 
 def need_tables() -> None:
     """The columns that 0003 adds are there, and the path is required."""
     need_in("", "products", "id, name, seen")
     need_in("orders", "orders", "id, product_id, page")
+    need_in("visits", "visits", "id, path")
     need(not takes_no_path(), "The table visits still takes a visit without a path.")
 
 
 def takes_no_path() -> bool:
     """Try to put in a visit without a path."""
     try:
-        run("visits", "INSERT INTO visits (id) VALUES (900)")
+        run("visits", "INSERT INTO visits (id, path) VALUES (900, NULL)")
     except IntegrityError:
         return False
     return True
+
+
+def need_same_default(trial: Trial) -> None:
+    """Model and database both give the path a default, or neither does: autogenerate skips it."""
+    columns = inspect(engines()["visits"]).get_columns("visits")
+    there = any(column["name"] == "path" and column["default"] for column in columns)
+    model = trial.db.metadatas["visits"].tables["visits"].c.path.server_default is not None
+    need(model or not there, "The column path has a default that the model does not have.")
+    need(there or not model, "The model has a default for path that the table does not have.")
 
 
 EXERCISES = (
@@ -451,7 +476,7 @@ EXERCISES = (
         "18.1",
         "A database that comes later",
         judge_new_bind,
-        "Each script knows each database, and a database that nobody knows is still an error.",
+        "The old scripts know the new database, and one that nobody knows is still an error.",
         (
             "Run `upgrade()` and read the error. Which script says it, and what does it lack?",
             "A new database runs all scripts from the first on. Those that are older than the"
@@ -477,5 +502,7 @@ EXERCISES = (
             " path where it is `NULL`. Then `upgrade()`.",
         ),
         with_half_an_upgrade,
+        untouched="Everything is as at the start. If you have cleaned up and run upgrade(): it"
+        " failed in visits again, and left the same behind. Read its error.",
     ),
 )

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flask_migrate import migrate, stamp, upgrade
 from sqlalchemy.exc import IntegrityError
@@ -28,6 +29,13 @@ OTHERS: Rows = {
     6: ("Leek", 90),
     7: ("Salt", 40),
 }
+PLACES = {
+    "On a shop as at the start": PRICED,
+    "On an empty database": {},
+    "On a database with other products": OTHERS,
+}
+FOURTH = {"Plum": 75}
+ANEW = 'or begin anew with exercise("19.1") and run the %%writefile cell again.'
 
 CODED: Rows = {1: ("Apple", 3, "A1"), 2: ("Orange", 2, "F7"), 3: ("Banana", 1, None)}
 CENTS = {"Apple": 300, "Orange": 200, "Banana": 100}
@@ -132,7 +140,10 @@ def put_in(trial: Trial, columns: str, rows: Rows) -> None:
 def products(trial: Trial, columns: str) -> Rows:
     """The products in the copy's database: by their id the values in these columns."""
     names = ["id", *columns.split(", ")]
-    return {int(key): tuple(row) for key, *row in trial.values("products", names)}
+    rows = trial.rows("products")  # once: this runs often
+    for name in names:
+        need(all(name in row for row in rows), f'The table products has no column "{name}".')
+    return {int(row["id"]): tuple(row[name] for name in names[1:]) for row in rows}
 
 
 # --- 19.1 ---
@@ -153,82 +164,114 @@ def with_a_seed_to_write(shop: Workspace) -> None:
     Path(SEEDS).write_text(SEED_NOTHING, "utf-8")
 
 
-def run_seed(trial: Trial) -> None:
-    """Call the copy's seed(); what it does not commit is lost."""
+def seeds() -> Any:
+    """The copy's module with the seed."""
     try:
-        seed = importlib.import_module("flask_app.seeds").seed
-    except (ImportError, AttributeError) as error:
-        raise NotYet(f"There is no function seed in {SEEDS}.") from error
+        return importlib.import_module("flask_app.seeds")
     except Exception as error:
         raise NotYet(f"{SEEDS} cannot be imported: {told(error)}") from error
+
+
+def run_seed(trial: Trial) -> None:
+    """Call the copy's seed(); what it does not commit is lost."""
+    module = seeds()
+    need(callable(getattr(module, "seed", None)), f"There is no function seed in {SEEDS}.")
     try:
-        seed()
+        module.seed()
     except (Exception, SystemExit) as error:
         raise NotYet(f"seed() fails: {told(error)}") from error
     finally:
         trial.db.session.remove()
 
 
-def need_seeded(trial: Trial, others: Rows) -> None:
-    """Each product of the seed is there once, and these others are as they were."""
+def need_run(trial: Trial, before: Rows, seeded: Mapping[str, int] = SEEDED) -> Rows:
+    """After a run each product of the seed is there once, and what was before is as it was.
+
+    Returns the products that are there then.
+    """
+    run_seed(trial)
     found = products(trial, "name, price")
-    for key, (name, price) in others.items():
-        need(key in found, f"The product {name}, number {key}, is gone.")
-        line = f"Number {key} was {name} at {price}; now it is {found[key][0]} at {found[key][1]}."
-        need(found[key] == (name, price), line)
+    for key, (name, price) in before.items():
+        there, now = found.get(key, (None, None))
+        need(key in found and there == name, f"Product {key}, {name}, is gone.")
+        line = f"Product {key}, {name}, cost {price} and costs {now} now: what is there stays"
+        need(now == price, f"{line} as it is.")
     named = [name for name, _ in found.values()]
-    for name in SEEDED:
+    for name in seeded:
         count = named.count(name)
         need(count, f"There is no {name} in the table. (Only what is committed counts.)")
         need(count == 1, f"There should be one {name} in the table, and there are {count}.")
-    for name, price in found.values():
-        ours = name in SEEDED and name not in [kept for kept, _ in others.values()]
-        wanted = SEEDED[str(name)] if ours else price
+    for key, (name, price) in found.items():
+        wanted = price if key in before else seeded.get(str(name), price)
         need(price == wanted, f"A new {name} should cost {wanted}; the table says {price}.")
+    return found
+
+
+def need_run_changes_nothing(trial: Trial) -> None:
+    """Where all of the seed is there, the seed does nothing."""
+    before = products(trial, "name, price")
+    more = len(need_run(trial, before)) - len(before)
+    need(not more, f"The table has more products than before: {more}.")
 
 
 def judge_seed(trial: Trial) -> None:
     """The seed puts in what is missing, whatever is there, and nothing else."""
-    trial.need_rows_kept(columns=["id", "name", "price"])
-    need_seeded(trial, products(trial, "name, price"))
+    trial.need_column("products", "name")
+    trial.need_column("products", "price")
     trial.need_one_head()
     trial.need_at_head()
     trial.need_models_agree()
+    for place, others in PLACES.items():
+        with where(place), trial.empty_database():
+            trial.upgrade()
+            trial.sql("DELETE FROM products")
+            put_in(trial, "name, price", others)
+            need_runs(trial, others)
+    need_seeded_here(trial)
     with where("After another run of seed()"):
-        before = products(trial, "name, price")
-        run_seed(trial)
-        need_same(trial, before)
-    with where("After an administrator has set other prices, and seed() has run again"):
-        trial.sql("UPDATE products SET price = id - 1")
-        trial.sql("UPDATE products SET price = 0 WHERE name = 'Kiwi'")
-        before = products(trial, "name, price")
-        run_seed(trial)
-        need_same(trial, before)
-    with where("On an empty database"), trial.empty_database():
-        trial.upgrade()
-        need_runs(trial, {})
-    with where("On a database with other products"), trial.empty_database():
-        trial.upgrade()
-        trial.sql("DELETE FROM products")
-        put_in(trial, "name, price", OTHERS)
-        need_runs(trial, OTHERS)
+        need_run_changes_nothing(trial)
 
 
 def need_runs(trial: Trial, others: Rows) -> None:
-    """The seed puts in what is missing, and, run again, nothing more."""
-    run_seed(trial)
-    need_seeded(trial, others)
-    before = products(trial, "name, price")
+    """The seed puts in what is missing, then and later, and nothing more."""
+    need_run(trial, others)
     with where("after a second run"):
-        run_seed(trial)
-        need_same(trial, before)
+        need_run_changes_nothing(trial)
+    with where("after an administrator has set other prices, and seed() has run again"):
+        trial.sql("UPDATE products SET price = id - 1")
+        trial.sql("UPDATE products SET price = 0 WHERE name = 'Kiwi'")
+        need_run_changes_nothing(trial)
+    for name in SEEDED:
+        with where(f"after {name} was deleted, and seed() has run again"):
+            trial.sql("DELETE FROM products WHERE name = :name", name=name)
+            need_run(trial, products(trial, "name, price"))
+    with where("after a fourth name came into PRICES"):
+        prices: Any = getattr(seeds(), "PRICES", None)
+        need(isinstance(prices, dict), f"There is no dictionary PRICES in {SEEDS} any more.")
+        prices.update(FOURTH)
+        try:
+            need_run(trial, products(trial, "name, price"), SEEDED | FOURTH)
+        finally:
+            for name in FOURTH:
+                prices.pop(name, None)
 
 
-def need_same(trial: Trial, before: Rows) -> None:
-    """The products are these, and no others."""
-    need_seeded(trial, before)
-    more = len(products(trial, "name, price")) - len(before)
-    need(not more, f"The table has more products than before: {more}.")
+def need_seeded_here(trial: Trial) -> None:
+    """The shop itself has the seed's products, and no traces of a seed that was wrong."""
+    found = products(trial, "name, price")
+    for key, (name, price) in PRICED.items():
+        there, now = found.get(key, (None, None))
+        said = f"seed() is right now, but product {key}, {name},"
+        need(there == name, f"{said} is gone here: put it back, {ANEW}")
+        overwritten = now != price and now == SEEDED.get(str(name))
+        line = f"{said} cost {price} and costs {now} here: set it back, {ANEW}"
+        need(not overwritten, line)
+    named = [name for name, _ in found.values()]
+    for name in SEEDED:
+        count = named.count(name)
+        need(count, f"seed() is right now, but there is no {name} here: run it.")
+        line = f"seed() is right now, but an earlier run left {count} rows of {name} here: keep"
+        need(count == 1, f"{line} the first, {ANEW}")
 
 
 # --- 19.2 ---
@@ -277,8 +320,6 @@ def judge_squash(trial: Trial) -> None:
         trial.upgrade()
         trial.need_models_agree()
         need_constraints(trial)
-        trial.downgrade("base")
-        trial.upgrade()
     with where("On a shop that was whole when it was stamped"), trial.empty_database():
         for statement in WHOLE_SHOP:
             trial.sql(statement)
@@ -288,6 +329,21 @@ def judge_squash(trial: Trial) -> None:
         need(products(trial, columns) == WHOLE, "upgrade() changes the products.")
         trial.need_models_agree()
         need_constraints(trial)
+        need_no_way_back(trial)
+
+
+def need_no_way_back(trial: Trial) -> None:
+    """A downgrade below the baseline is refused, and takes nothing away."""
+    trial.sql("UPDATE alembic_version SET version_num = '0006'")  # past what may stand above it
+    before = trial.now.tables["products"]
+    try:
+        trial.downgrade("base")
+    except NotYet:
+        after = trial.now.tables.get("products")
+        need(after == before, "A downgrade of the baseline is refused, but changes the products.")
+        need("0006" in trial.current, "A downgrade is refused, but the database is not at 0006.")
+        return
+    raise NotYet("downgrade() goes below the baseline, 0006: it should raise an error.")
 
 
 def need_prices(trial: Trial) -> None:
@@ -337,16 +393,18 @@ EXERCISES = (
         "19.2",
         "A squash gone wrong",
         judge_squash,
-        "New, old and repaired databases have the same schema, and the prices are in cents.",
+        "New, old and repaired databases have the same schema, the prices are in cents, and the"
+        " baseline drops nothing.",
         (
             "Compare the shop's columns with what the five scripts make, one after the other. At"
             " which of them was it really? And what do the rest do, besides adding columns?",
             "The old scripts still work: put them back into `migrations/versions` for a while,"
-            " stamp the truth, and upgrade. As to the baseline: for each line of the old scripts,"
-            " is there a line in it?",
+            " stamp the truth (`0006` is not among them: `purge=True`), and upgrade. As to the"
+            " baseline: for each line of the old scripts, is there a line in it?",
             "It was at `0003`: `stamp`, `upgrade`, then put the baseline back and `stamp` `0006`,"
             " both with `purge=True`. The baseline lacks `server_default='EUR'` and"
-            " `sa.UniqueConstraint('code', name=op.f('uq_products_code'))`.",
+            " `sa.UniqueConstraint('code', name=op.f('uq_products_code'))`, and its `downgrade()`"
+            " should be a `raise NotImplementedError(...)`.",
         ),
         with_a_bad_squash,
     ),

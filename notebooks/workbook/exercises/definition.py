@@ -60,8 +60,8 @@ class Exercise:
     """One exercise.
 
     ``judge`` gets a copy of the learner's workspace and raises NotYet for the first thing
-    that is missing; ``shows`` is said when nothing is. ``prepare`` puts up what
-    differs from the usual start, in a database of its ``home``.
+    that is missing; ``shows`` is said when nothing is, ``untouched`` when all is as at the
+    start. ``prepare`` puts up what differs from the usual start, in a database of its ``home``.
     """
 
     number: str
@@ -72,6 +72,7 @@ class Exercise:
     prepare: Callable[[Workspace], None] | None = None
     start: Start = "three fruits"
     home: Home = "SQLite"
+    untouched: str = "Nothing has changed since the start."
 
 
 @dataclass(frozen=True)

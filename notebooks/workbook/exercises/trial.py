@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +53,22 @@ class Trial:
         self.waiting = self._waiting()
 
     def _waiting(self) -> str:
-        """A reminder that a script was not run: then the database lacks what it makes."""
+        """A reminder that a script was not run, or that one is gone which was."""
         try:
-            here, heads = self.current, self.heads
+            here, scripts = self.current, self.scripts
+            for revision in here:
+                if revision not in scripts:
+                    said = f"The database says that {revision} has run"
+                    return f" ({said}, but there is no such script here.)"
+            ran = {one for revision in here for one in self.history(revision)}
         except NotYet:
             return ""
-        missing = ", ".join(sorted({*heads} - {*here}))
-        said = f" (The database is at {', '.join(here) or 'base'}, and {missing} was not run.)"
-        return said if missing else ""
+        missing = [revision for revision in scripts if revision not in ran]
+        if not missing:
+            return ""
+        *others, last = missing
+        were = f"{', '.join(others)} and {last} were" if others else f"{last} was"
+        return f" (The database is at {', '.join(here) or 'base'}, and {were} not run.)"
 
     def _serve(self, database: str) -> None:
         try:
@@ -117,11 +126,15 @@ class Trial:
     @property
     def scripts(self) -> dict[str, Script]:
         """The scripts by their revision, the oldest first."""
+        return self.history("heads")
+
+    def history(self, to: str) -> dict[str, Script]:
+        """This revision and all before it, the oldest first."""
         self.need_migrate()
         config = self.app.extensions["migrate"].migrate.get_config()
         need((self.path / "migrations").is_dir(), "There is no folder migrations/: run init().")
         try:
-            found = [*ScriptDirectory.from_config(config).walk_revisions()]
+            found = [*ScriptDirectory.from_config(config).walk_revisions(head=to)]
         except Exception as error:
             raise NotYet(f"The scripts do not make a history: {told(error)}") from error
         return {script.revision: script for script in reversed(found)}
@@ -387,11 +400,21 @@ def trying(workspace: Path, home: str, started: Path) -> Iterator[Trial]:
 
 def tables(started: Path, home: str) -> Snapshot:
     """The tables at the start; the app may be broken, or the database not there yet."""
-    file = started / "instance" / "app.db"
     if is_postgres(home):
-        engine = create_engine(again(home, "start", (started / DUMP).read_text("utf-8")))
-    else:
-        engine = create_engine(f"sqlite:///{file}" if file.exists() else "sqlite://")
+        return tables_in_dump((started / DUMP).read_text("utf-8"), home)
+    file = started / "instance" / "app.db"
+    return tables_in(f"sqlite:///{file}" if file.exists() else "sqlite://")
+
+
+@lru_cache
+def tables_in_dump(statements: str, home: str) -> Snapshot:
+    """The tables that a dump makes. The next check of the exercise asks for them again."""
+    return tables_in(again(home, "start", statements))
+
+
+def tables_in(database: str) -> Snapshot:
+    """The tables of the database with this URI."""
+    engine = create_engine(database)
     with engine.connect() as connection:
         found = take_snapshot(connection)
     engine.dispose()
