@@ -179,11 +179,11 @@ def chromium() -> Iterator[BrowserContext]:
 
 
 @contextmanager
-def open_notebook(chromium: BrowserContext, lab: Lab, address: str) -> Iterator[OpenNotebook]:
-    """Open a notebook in a page of its own; close it and end its kernel."""
+def open_lab(chromium: BrowserContext, lab: Lab, address: str) -> Iterator[OpenNotebook]:
+    """Open JupyterLab with a notebook, in a page of its own; close it and end its kernel."""
     page = chromium.new_page()
     try:
-        notebook = OpenNotebook(page, lab.url)
+        notebook = OpenNotebook(page, lab)
         page.goto(f"{lab.url}{address}{'&' if '?' in address else '?'}token={lab.token}")
         notebook.wait_until(KERNEL_IS_READY, seconds=60)
         # The side bars would take half the width.
@@ -232,6 +232,7 @@ BARRIERS = """async ({include, exclude, foreign}) => {
     document.body.style.overflow = 'visible';
     const inside = {include: include.map(part => [part]), exclude: exclude.map(part => [part])};
     const found = await axe.run(inside, {resultTypes: ['violations']});
+    document.body.style.overflow = '';
     const looked = [...found.passes, ...found.violations].map(rule => rule.id);
     const blind = looked.includes('color-contrast') ? [] : [['color-contrast', 'not looked at']];
     const grave = found.violations.filter(
@@ -249,10 +250,10 @@ OUT_OF_SIGHT = """() => {
 class OpenNotebook:
     """A notebook in a page of JupyterLab, and the addresses elsewhere that the page asked for."""
 
-    def __init__(self, page: Page, home: str) -> None:
-        self.page = page
+    def __init__(self, page: Page, lab: Lab) -> None:
+        self.page, self.lab = page, lab
         self.strangers: list[str] = []
-        self.own = (home, home.replace("http", "ws", 1), "data:", "blob:")
+        self.own = (lab.url, lab.url.replace("http", "ws", 1), "data:", "blob:")
         page.on("request", lambda request: self.note(request.url))
         page.on("websocket", lambda socket: self.note(socket.url))
 
@@ -284,6 +285,18 @@ class OpenNotebook:
     def command(self, name: str, **arguments: str) -> None:
         """Run one of JupyterLab's own commands."""
         self.ask(f"async it => {{ await jupyterapp.commands.execute('{name}', it) }}", arguments)
+
+    def turn_to(self, file: str) -> None:
+        """Close the notebook, and open this one instead, in the light theme."""
+        self.command("docmanager:save")  # or JupyterLab would ask whether to
+        self.command("application:close-all")
+        self.lab.shut_down_kernels()
+        self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        self.dress("light")
+        self.strangers.clear()
+        self.command("docmanager:open", path=file)
+        self.wait_until(KERNEL_IS_READY, seconds=60)
+        assert self.path() == file
 
     def run_all(self) -> None:
         """Run all cells as a learner does, by the menus."""
@@ -321,17 +334,25 @@ class OpenNotebook:
         """What axe-core calls serious or critical in the texts and outputs in sight."""
         from axe_playwright_python.base import AXE_SCRIPT
 
-        self.page.add_script_tag(content=AXE_SCRIPT)
+        if not self.ask("() => 'axe' in window"):
+            self.page.add_script_tag(content=AXE_SCRIPT)
         scope = {"include": OURS, "exclude": JUPYTERLABS, "foreign": RULES_FOR_JUPYTERLAB}
         return self.ask(BARRIERS, scope, seconds=60)
 
+    def dress(self, theme: str) -> bool:
+        """Change JupyterLab's theme. False if it is on already."""
+        light = "true" if theme == "light" else "false"
+        if self.ask("() => document.body.dataset.jpThemeLight") == light:
+            return False
+        self.command("apputils:change-theme", theme=f"JupyterLab {theme.capitalize()}")
+        self.wait_until(f"() => document.body.dataset.jpThemeLight === '{light}'")
+        return True
+
     def put_on(self, theme: str) -> None:
         """Change the theme, and draw all anew: a map keeps the colours of its first theme."""
-        self.command("apputils:change-theme", theme=f"JupyterLab {theme.capitalize()}")
-        light = "true" if theme == "light" else "false"
-        self.wait_until(f"() => document.body.dataset.jpThemeLight === '{light}'")
-        self.command("docmanager:save")
-        self.command("docmanager:reload")
+        if self.dress(theme):
+            self.command("docmanager:save")
+            self.command("docmanager:reload")
 
     def unfold(self) -> None:
         """Make the window so tall that the notebook need not be scrolled."""

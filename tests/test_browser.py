@@ -52,25 +52,30 @@ def chromium(lab: browser.Lab) -> Iterator[BrowserContext]:
         yield chromium
 
 
+@pytest.fixture(scope="module")
+def page(lab: browser.Lab, chromium: BrowserContext) -> Iterator[browser.OpenNotebook]:
+    """JupyterLab in one page, as a learner has it open, who goes from notebook to notebook."""
+    first = chapters()[0].relative_to(ROOT).as_posix()
+    with browser.open_lab(chromium, lab, f"/lab/workspaces/chapters/tree/{first}?reset") as page:
+        yield page
+
+
 @pytest.fixture(scope="module", params=[*chapters(), *blanks()], ids=name)
 def chapter(
-    request: pytest.FixtureRequest, lab: browser.Lab, chromium: BrowserContext
-) -> Iterator[Chapter]:
-    """A notebook, opened and run; the page stays open for all of its tests."""
+    request: pytest.FixtureRequest, lab: browser.Lab, page: browser.OpenNotebook
+) -> Chapter:
+    """A notebook, opened and run; it stays open for all of its tests."""
     file = request.param.relative_to(ROOT)
-    stored = read(lab.root / file)
-    address = f"/lab/workspaces/chapters/tree/{file.as_posix()}?reset"
-    with browser.open_notebook(chromium, lab, address) as notebook:
-        notebook.run_all()
-        yield Chapter(
-            name(file).replace("/", "-"), code_cells(stored), code_cells(notebook.model()), notebook
-        )
+    stored = code_cells(read(lab.root / file))
+    page.turn_to(file.as_posix())
+    page.run_all()
+    return Chapter(name(file).replace("/", "-"), stored, code_cells(page.model()), page)
 
 
 def test_start_opens_the_first_chapter_and_no_dialog(
     lab: browser.Lab, chromium: BrowserContext
 ) -> None:
-    with browser.open_notebook(chromium, lab, "/") as notebook:
+    with browser.open_lab(chromium, lab, "/") as notebook:
         assert notebook.path() == "notebooks/00_start_here.ipynb"
         notebook.page.wait_for_timeout(1000)  # a message comes by itself, and a little later
         assert notebook.interruptions() == []

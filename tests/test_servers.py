@@ -20,6 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from workbook import servers
+from workbook.frames import schema_frame
 from workbook.postgres_guard import Server
 from workbook.servers import NoServer, PrivatePostgres, new_database
 from workbook.standin import stored
@@ -75,6 +76,16 @@ def test_each_database_is_new_and_empty(short: Path) -> None:
     assert again == url
     assert asked(again, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
     connected.invalidate()
+    server.stop()
+
+
+def test_an_enum_is_no_text_in_a_schema(short: Path) -> None:
+    server = PrivatePostgres([short])
+    with create_engine(new_database(server.url, "shop")).begin() as connection:
+        connection.execute(text("CREATE TYPE taste AS ENUM ('sweet', 'sour')"))
+        connection.execute(text("CREATE TABLE products (taste taste, listed VARCHAR(5))"))
+        types = schema_frame(connection, "products")["type"].tolist()
+    assert types == ["ENUM taste", "VARCHAR(5)"]
     server.stop()
 
 

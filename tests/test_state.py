@@ -1,21 +1,20 @@
-"""A notebook passes in any order, beside others, after an accident, and wherever it lies."""
+"""A notebook passes beside others, after an accident, as any user, and where it cannot write."""
 
 import contextlib
 import os
 import shutil
-import signal
-import stat
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
-from chapters import ROOT, chapters, code_cells, is_compared, name, notebooks, read
-from checkout import Proving, copy_checkout, environment, prove
+from chapters import ROOT, chapters, code_cells, is_compared, name, read
+from checkout import Proving, copy_checkout, environment, locked, prove, without_root_powers
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell
@@ -23,72 +22,55 @@ from refresh import run
 
 pytestmark = pytest.mark.slow
 
-each_chapter = pytest.mark.parametrize("path", chapters(), ids=name)
-
-
-def every_cell() -> set[tuple[str, int]]:
-    """All code cells of all notebooks, as nbval numbers them."""
-    return {(name(p), n) for p in notebooks() for n in range(len(code_cells(read(p))))}
-
-
-def by_itself(path: Path) -> bool:
-    """Does the chapter need no server?"""
-    return not any("shop.postgres(" in cell.source for cell in code_cells(read(path)))
-
-
-# --- Beside others ---
-
-
-def test_all_chapters_without_servers_at_once() -> None:
-    together([path for path in chapters() if by_itself(path)])
-
-
-@pytest.mark.parametrize("path", [p for p in chapters() if not by_itself(p)], ids=name)
-def test_twice_at_once_with_servers(path: Path) -> None:
-    together([path, path])
-
-
-def together(paths: list[Path]) -> None:
-    """Each of these notebooks passes in a pytest of its own, all of them at the same time."""
-    proofs = [proving.result() for proving in [Proving(ROOT, path, "-n0") for path in paths]]
-    for path, proof in zip(paths, proofs, strict=True):
-        assert proof.passed, proof.said
-        assert {chapter for chapter, _ in proof.cells} == {name(path)}
-
-
-# --- After an accident ---
-
+ALONE = [p for p in chapters() if "shop.postgres(" not in "".join(c.source for c in read(p).cells)]
+GROUPS = {"without_servers": ALONE} | {name(p): [p] for p in chapters() if p not in ALONE}
 
 DIE_IN_A_TRANSACTION = """
 import os, signal, sqlite3
 database = sqlite3.connect("instance/app.db", isolation_level=None)
 database.execute("BEGIN EXCLUSIVE")
 database.execute("CREATE TABLE half_done (id INTEGER)")
-os.kill(os.getpid(), signal.SIGKILL)
+os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))  # Windows has but one, as hard
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
-@each_chapter
-def test_after_its_kernel_was_killed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with tempfile.TemporaryDirectory(prefix="killed-") as scratch:  # short: sockets lie in it
-        workspaces = Path(scratch).resolve() / "workspace"
+@pytest.mark.parametrize("paths", GROUPS.values(), ids=GROUPS)
+def test_at_once_where_their_kernels_were_killed(
+    paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chapters without servers all at the same time, each of the others beside itself."""
+    with tempfile.TemporaryDirectory(prefix="killed-") as folder:  # short: sockets lie in it
+        scratch = Path(folder).resolve()
+        scratch.chmod(0o755)  # where the tests are root, the server is another user
+        workspaces = scratch / "workspace"
         monkeypatch.setenv("WORKBOOK_WORKSPACE", str(workspaces))
-        monkeypatch.setenv("TMPDIR", scratch)
+        monkeypatch.setenv("TMPDIR", str(scratch))
         monkeypatch.delenv("WORKBOOK_POSTGRES_URL", raising=False)
-        half = read(path)
-        half.cells = half.cells[: len(half.cells) // 2]
-        half.cells.append(new_code_cell(DIE_IN_A_TRANSACTION, id="die"))
-        client = NotebookClient(half, kernel_name="python3", timeout=60)
-        client.resources = {"metadata": {"path": str(path.parent)}}
-        with pytest.raises(DeadKernelError):
-            client.execute()
-        assert list(workspaces.rglob("instance/app.db-journal"))
-        nothing_is_left(Path(scratch))
-        again, stored = run(path, workspaces), read(path)
-        for cell, expected in zip(code_cells(again), code_cells(stored), strict=True):
-            assert cell.outputs == expected.outputs or not is_compared(expected), cell.source
-        nothing_is_left(Path(scratch))
+        with ThreadPoolExecutor(len(paths)) as at_once:
+            list(at_once.map(kill_in_its_middle, paths))
+            for path in paths:
+                assert (workspaces / path.stem / "instance" / "app.db-journal").exists()
+            nothing_is_left(scratch)
+            beside = [Proving(ROOT, path, "-n0") for path in paths if path not in ALONE]
+            again = list(at_once.map(partial(run, workspaces=workspaces), paths))
+        for path, notebook in zip(paths, again, strict=True):
+            for cell, stored in zip(code_cells(notebook), code_cells(read(path)), strict=True):
+                assert cell.outputs == stored.outputs or not is_compared(stored), cell.source
+        for proving in beside:
+            proof = proving.result()
+            assert proof.passed, proof.said
+        nothing_is_left(scratch)
+
+
+def kill_in_its_middle(path: Path) -> None:
+    """Run the first half of a notebook, and end its kernel while it writes."""
+    half = read(path)
+    half.cells = half.cells[: len(half.cells) // 2]
+    half.cells.append(new_code_cell(DIE_IN_A_TRANSACTION, id="die"))
+    client = NotebookClient(half, kernel_name="python3", timeout=60)
+    client.resources = {"metadata": {"path": str(path.parent)}}
+    with pytest.raises(DeadKernelError):
+        client.execute()
 
 
 def nothing_is_left(scratch: Path, seconds: float = 60) -> None:
@@ -111,71 +93,6 @@ def processes_in(folder: Path) -> list[str]:
     return found
 
 
-# --- A hostile place ---
-
-
-def without_root_powers() -> tuple[str, ...]:
-    """What stands before a command so that permissions count, even for root."""
-    if os.name == "nt":
-        pytest.skip("on Windows a folder's read-only mark stops nobody")
-    if os.geteuid() != 0:
-        return ()
-    if not shutil.which("setpriv"):
-        pytest.skip("root may write everywhere, and there is no setpriv to take that away")
-    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner")
-
-
-@pytest.fixture
-def locked_checkout(tmp_path: Path) -> Iterator[Path]:
-    root = copy_checkout(tmp_path / "Grüne Äpfel, it's 100% [new] (1+1)")
-    everything = [root, *root.rglob("*")]
-    for path in everything:
-        path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
-    yield root
-    for path in everything:
-        path.chmod(path.stat().st_mode | stat.S_IWUSR)
-
-
-def test_in_a_hostile_place(locked_checkout: Path, tmp_path: Path) -> None:
-    """All notebooks, in an oddly named folder that is read-only, in reverse order.
-
-    From the notebooks' folder; with another database and another flask_app in the
-    environment, and start-up files of IPython's. PostgreSQL is the private one.
-    """
-    home = tmp_path / "home"
-    profile = home / ".ipython" / "profile_default"
-    for file, text in {
-        tmp_path / "other" / "flask_app" / "__init__.py": "raise SystemExit('the wrong flask_app')",
-        profile / "startup" / "00-mine.py": "print('hello from my profile'); import flask_app",
-        profile / "ipython_config.py": "c.InteractiveShell.ast_node_interactivity = 'all'",
-    }.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    scratch = tmp_path / "it's 100% [tmp]"  # the workspaces lie in it
-    scratch.mkdir()
-    database = tmp_path / "precious.db"
-    env = {
-        "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{database}",
-        "HOME": str(home),
-        "USERPROFILE": str(home),
-        "IPYTHONDIR": str(profile.parent),
-        "PYTHONPATH": str(tmp_path / "other"),
-        "WORKBOOK_POSTGRES_URL": "",
-        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch)),
-    }
-    here = locked_checkout / "notebooks"
-    proof = prove(
-        locked_checkout,
-        *(path.relative_to(here) for path in reversed(notebooks(locked_checkout))),
-        cwd=here,
-        prefix=without_root_powers(),
-        env=env,
-    )
-    assert not database.exists()
-    assert proof.passed, proof.said
-    assert proof.cells == every_cell()
-
-
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="every other test runs as such a user"
 )
@@ -196,23 +113,27 @@ def test_as_an_ordinary_user(number: str) -> None:
 OPEN_A_WORKSPACE = "from workbook import Workspace; Workspace('03_add_a_price')"
 
 
-def test_read_only_checkout_without_pytest(locked_checkout: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="a folder's read-only mark stops nobody on Windows")
+def test_read_only_checkout_without_pytest(tmp_path: Path) -> None:
     """What a learner's kernel does there, without and with WORKBOOK_WORKSPACE."""
+    root = copy_checkout(tmp_path / "read only")
 
     def opened(**env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*without_root_powers(), sys.executable, "-c", OPEN_A_WORKSPACE],
-            cwd=locked_checkout / "notebooks",
+            cwd=root / "notebooks",
             env=environment(**env),
             capture_output=True,
             text=True,
         )
 
-    refused = opened()
-    assert refused.returncode == 1
-    line = refused.stderr.strip().splitlines()[-1]
-    assert "WorkbookError: workspace/03_add_a_price cannot be written" in line
-    assert "WORKBOOK_WORKSPACE" in line
-    elsewhere = tmp_path / "else where"
-    assert "is ready: revision 0001, 3 products" in opened(WORKBOOK_WORKSPACE=str(elsewhere)).stdout
+    with locked(root):
+        refused = opened()
+        assert refused.returncode == 1
+        line = refused.stderr.strip().splitlines()[-1]
+        assert "WorkbookError: workspace/03_add_a_price cannot be written" in line
+        assert "WORKBOOK_WORKSPACE" in line
+        elsewhere = tmp_path / "else where"
+        said = opened(WORKBOOK_WORKSPACE=str(elsewhere)).stdout
+    assert "is ready: revision 0001, 3 products" in said
     assert (elsewhere / "03_add_a_price" / "instance" / "app.db").exists()

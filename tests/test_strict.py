@@ -1,13 +1,17 @@
-"""nbval compares: a word changed in a stored output fails that very cell, whatever its kind."""
+"""nbval compares: a word changed in a stored output fails that very cell, whatever its kind.
+
+And nothing else fails, wherever the workbook lies, and whatever ran before in the same kernel.
+"""
 
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from chapters import chapters, code_cells, is_compared, name, notebooks, read, write
-from checkout import Proof, copy_checkout, prove
+from checkout import Proof, copy_checkout, locked, prove, without_root_powers
 from hygiene import run_top_to_bottom
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
@@ -53,37 +57,81 @@ def spoil(cells: list[NotebookNode]) -> dict[int, str]:
     return spoilt | {emptied: "no output"}
 
 
-@pytest.fixture(scope="module")
-def spoilt_notebooks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Proof, dict]:
-    """Each notebook twice in one kernel; the second time a word is changed in each kind of output.
+@dataclass(frozen=True)
+class Ordeal:
+    """What nbval said of all notebooks, and in which cells a word had been changed."""
 
-    So it is seen, too, that a notebook passes in a kernel in which it ran before.
+    proof: Proof
+    spoilt: dict[str, dict[int, str]]
+    precious: Path
+
+
+@pytest.fixture(scope="module")
+def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Ordeal:
+    """Each notebook twice in one kernel, the second time with changed words, in a hostile place.
+
+    That is an oddly named folder in which nothing can be written, with another database and
+    another flask_app in the environment, and start-up files of IPython's. In reverse order,
+    from the notebooks' folder.
     """
-    root = copy_checkout(tmp_path_factory.mktemp("spoilt"))
-    spoilt = {}
-    for path in notebooks(root):
-        notebook = read(path)
-        again = read(path).cells
-        for cell in again:
-            cell.id += "-second-time"
-        second = [cell for cell in again if cell.cell_type == "code"]
-        spoilt[name(path)] = {len(second) + n: kind for n, kind in spoil(second).items()}
-        notebook.cells += again
-        write(notebook, path)
-    return prove(root, "notebooks"), spoilt
+    scratch = tmp_path_factory.mktemp("ordeal")
+    home = scratch / "home"
+    profile = home / ".ipython" / "profile_default"
+    temporary = scratch / "it's 100% [tmp]"  # the workspaces lie in it
+    temporary.mkdir()
+    for file, text in {
+        scratch / "other" / "flask_app" / "__init__.py": "raise SystemExit('the wrong flask_app')",
+        profile / "startup" / "00-mine.py": "print('hello from my profile'); import flask_app",
+        profile / "ipython_config.py": "c.InteractiveShell.ast_node_interactivity = 'all'",
+    }.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    precious = scratch / "precious.db"
+    env = {
+        "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{precious}",
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "IPYTHONDIR": str(profile.parent),
+        "PYTHONPATH": str(scratch / "other"),
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
+    }
+    root = copy_checkout(scratch / "Grüne Äpfel, it's 100% [new] (1+1)")
+    spoilt = {name(path): twice(path) for path in notebooks(root)}
+    here = root / "notebooks"
+    paths = [path.relative_to(here) for path in reversed(notebooks(root))]
+    with locked(root):
+        proof = prove(root, *paths, cwd=here, prefix=without_root_powers(), env=env)
+    return Ordeal(proof, spoilt, precious)
+
+
+def twice(path: Path) -> dict[int, str]:
+    """Append to a notebook all of its cells, spoilt; say which of all cells are."""
+    notebook, again = read(path), read(path)
+    first = len(code_cells(notebook))
+    spoilt = {first + number: kind for number, kind in spoil(code_cells(again)).items()}
+    for cell in again.cells:
+        cell.id += "-second-time"
+    notebook.cells += again.cells
+    write(notebook, path)
+    return spoilt
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", notebooks(), ids=name)
-def test_it_passes_twice_in_one_kernel_but_where_a_word_was_changed(
-    path: Path, spoilt_notebooks: tuple[Proof, dict[str, dict[int, str]]]
+def test_it_passes_twice_in_a_hostile_place_but_where_a_word_was_changed(
+    path: Path, ordeal: Ordeal
 ) -> None:
-    proof, spoilt = spoilt_notebooks
-    expected = spoilt[name(path)]
+    expected = ordeal.spoilt[name(path)]
     assert {"stdout", "text/plain", "no output"} <= set(expected.values())
-    assert {number for notebook, number in proof.failed if notebook == name(path)} == set(expected)
-    ran = {number for notebook, number in proof.cells if notebook == name(path)}
+    failed = {number: why for (of, number), why in ordeal.proof.failed.items() if of == name(path)}
+    assert failed.keys() == expected.keys(), [failed[n] for n in failed.keys() - expected.keys()]
+    ran = {number for notebook, number in ordeal.proof.cells if notebook == name(path)}
     assert ran == set(range(2 * len(code_cells(read(path)))))
+
+
+@pytest.mark.slow
+def test_a_database_that_the_environment_names_is_left_alone(ordeal: Ordeal) -> None:
+    assert not ordeal.precious.exists()
 
 
 def test_the_chapters_have_every_kind_of_output() -> None:
@@ -134,7 +182,7 @@ def test_every_kind_of_output_is_compared(tmp_path: Path) -> None:
     write(sound, root / "notebooks" / "98_sound.ipynb")
     write(spoilt, root / "notebooks" / "99_spoilt.ipynb")
     proof = prove(root, "notebooks")
-    assert proof.failed == {("99_spoilt", n) for n in range(len(spoilt.cells))}
+    assert proof.failed.keys() == {("99_spoilt", n) for n in range(len(spoilt.cells))}
     assert len(proof.cells) == 2 * len(sound.cells)
 
 
