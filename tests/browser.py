@@ -354,10 +354,16 @@ class OpenNotebook:
             self.command("docmanager:save")
             self.command("docmanager:reload")
 
+    def out_of_sight(self) -> int:
+        """How many pixels of the notebook one would have to scroll."""
+        return self.ask(OUT_OF_SIGHT)
+
     def unfold(self) -> None:
         """Make the window so tall that the notebook need not be scrolled."""
-        height = self.page.viewport_size["height"] + self.ask(OUT_OF_SIGHT)
-        self.page.set_viewport_size({"width": WIDTH, "height": height})
+        while hidden := self.out_of_sight():
+            height = self.page.viewport_size["height"] + hidden
+            self.page.set_viewport_size({"width": WIDTH, "height": height})
+            self.page.wait_for_timeout(300)  # what comes into sight may grow
 
     def photograph(self, file: Path) -> None:
         """Store a picture of the unfolded notebook; several if it is tall."""

@@ -28,6 +28,8 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+FOLDED = {"jupyter": {"source_hidden": True}}
+ANNOUNCED = "the three dots open the file"
 LONGEST_LINE = 100
 REASON = "# Why not compared: "
 UNCOMPARED = re.compile(
@@ -209,10 +211,27 @@ def cell_ids(notebook: NotebookNode) -> Complaints:
 def metadata(notebook: NotebookNode) -> Complaints:
     complaints = [] if notebook.metadata == KERNEL else [f"its metadata are {notebook.metadata}"]
     for cell, expected in zip(notebook.cells, marked(notebook).cells, strict=True):
-        if more := cell.metadata.keys() - {"tags", "nbgrader"}:
+        if more := cell.metadata.keys() - {"tags", "nbgrader", *(FOLDED if is_file(cell) else ())}:
             complaints.append(f"cell {cell.id} has metadata: {', '.join(sorted(more))}")
         if cell.metadata.get("nbgrader") != expected.metadata.get("nbgrader"):
             complaints.append(f"cell {cell.id} has wrong marks for nbgrader: refresh it")
+    return complaints
+
+
+def is_file(cell: NotebookNode) -> bool:
+    """Whether the cell does nothing but write a file."""
+    return cell.source.startswith("%%writefile ")
+
+
+def folds(notebook: NotebookNode) -> Complaints:
+    """A cell that JupyterLab opens folded is announced, and only such a cell is."""
+    complaints = []
+    for text, cell in pairwise(notebook.cells):
+        folded = {name: cell.metadata[name] for name in FOLDED if name in cell.metadata}
+        if folded and folded != FOLDED:
+            complaints.append(f"cell {cell.id} is folded in a way of its own: {folded}")
+        if bool(folded) != (text.cell_type == "markdown" and ANNOUNCED in text.source):
+            complaints.append(f"cell {cell.id}: `{ANNOUNCED}` before it, and folded, or neither")
     return complaints
 
 
@@ -477,5 +496,6 @@ EVERY_NOTEBOOK: tuple[Check, ...] = (
     alt_texts,
     cell_ids,
     metadata,
+    folds,
 )
 EVERY_CHAPTER: tuple[Check, ...] = (top, end)

@@ -104,6 +104,7 @@ def test_outputs_are_drawn_and_readable(chapter: Chapter, theme: str) -> None:
     notebook.unfold()
     PICTURES.mkdir(parents=True, exist_ok=True)
     notebook.photograph(PICTURES / f"{chapter.name}-{theme}.png")
+    assert notebook.out_of_sight() == 0
     assert drawn == maps
     assert notebook.rows_of_tables() == rows_of_tables(chapter.ran)
     assert notebook.broken_images() == []

@@ -10,8 +10,10 @@ import pytest
 from chapters import NOTEBOOKS, ROOT, chapters, code_cells, name, notebooks, prose, read, write
 from checkout import copy_checkout
 from hygiene import (
+    ANNOUNCED,
     EVERY_CHAPTER,
     EVERY_NOTEBOOK,
+    FOLDED,
     REASON,
     absolute_paths,
     alt_texts,
@@ -20,6 +22,7 @@ from hygiene import (
     dates,
     dead_links,
     end,
+    folds,
     heading_order,
     long_lines,
     map_of_chapters,
@@ -282,6 +285,10 @@ FAULTS = [
     (cell_ids, cell(2, id="title"), 'the id "title" is not the only one'),
     (metadata, python_version, "3.11.7"),
     (metadata, cell(3, metadata={"scrolled": True}), "cell run has metadata: scrolled"),
+    (metadata, cell(3, metadata=FOLDED), "cell run has metadata: jupyter"),
+    (folds, cell(3, metadata=FOLDED), f"cell run: `{ANNOUNCED}` before it"),
+    (folds, says(f"Here {ANNOUNCED}."), f"`{ANNOUNCED}` before it"),
+    (folds, cell(3, metadata={"jupyter": {"outputs_hidden": True}}), "in a way of its own"),
     (top, cell(0, source="10 minutes"), "it lacks its title"),
     (top, cell(0, source="# A title"), "it lacks `N minutes`"),
     (top, cell(1, source="**You need** that."), "`**You will learn**`"),
