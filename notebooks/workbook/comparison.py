@@ -57,23 +57,26 @@ class Snapshot:
 
 def take_snapshot(connection: Connection) -> Snapshot:
     """Read every table whole."""
+    names = sorted(inspect(connection).get_table_names())
+    return Snapshot({name: take_state(connection, name) for name in names})
+
+
+def take_state(connection: Connection, name: str) -> TableState:
+    """Read a table whole."""
     inspector = inspect(connection)
-    tables = {}
-    for name in sorted(inspector.get_table_names()):
-        schema = schema_frame(connection, name)
-        columns = {row.column: describe(row) for row in schema.itertuples()}
-        checks = {
-            f"CHECK {check['name'] or check['sqltext']}": check["sqltext"]
-            for check in inspector.get_check_constraints(name)
-        }
-        key = list(inspector.get_pk_constraint(name)["constrained_columns"])
-        frame = table_frame(connection, name)
-        rows = [
-            dict(zip(frame.columns, values, strict=True))
-            for values in frame.itertuples(index=False, name=None)
-        ]
-        tables[name] = TableState(columns, checks, key, rows)
-    return Snapshot(tables)
+    schema = schema_frame(connection, name)
+    columns = {row.column: describe(row) for row in schema.itertuples()}
+    checks = {
+        f"CHECK {check['name'] or check['sqltext']}": check["sqltext"]
+        for check in inspector.get_check_constraints(name)
+    }
+    key = list(inspector.get_pk_constraint(name)["constrained_columns"])
+    frame = table_frame(connection, name)
+    rows = [
+        dict(zip(frame.columns, values, strict=True))
+        for values in frame.itertuples(index=False, name=None)
+    ]
+    return TableState(columns, checks, key, rows)
 
 
 def describe(column: Any) -> str:

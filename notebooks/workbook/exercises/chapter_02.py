@@ -29,7 +29,7 @@ def need_first_migration(trial: Trial, *tables: str) -> None:
     trial.need_models_agree()
     trial.need_from_empty()
     trial.downgrade("base")
-    left = [table for table in tables if table in trial.now.tables]
+    left = [table for table in tables if table in trial.table_names]
     need(not left, f"After a downgrade to base, the table {', '.join(left)} is still there.")
 
 
@@ -48,7 +48,7 @@ def judge_customers(trial: Trial) -> None:
     need("customers" in known, 'No model of the app has __tablename__ = "customers".')
     need(trial.scripts, "There is no script yet.")
     need_in_a_script(trial, "customers")
-    need(trial.need_table("customers").key == ["id"], "The key of customers should be id.")
+    need(trial.state("customers").key == ["id"], "The key of customers should be id.")
     column = trial.need_text("customers", "name", 80)
     need(column["nullable"], "The name of a customer may be NULL: the column must allow it.")
     names = [row["name"] for row in trial.rows("customers")]
@@ -60,12 +60,12 @@ def judge_customers(trial: Trial) -> None:
 
 def need_in_a_script(trial: Trial, table: str) -> None:
     """If the database lacks the table, a script makes it, and was not run."""
-    if table in trial.now.tables:
+    if table in trial.table_names:
         return
     again = "migrate and upgrade again" if trial.current else "delete the script, migrate again"
     with trial.empty_database():
         trial.upgrade()
-        made = table in trial.now.tables
+        made = table in trial.table_names
     need(made, f"The model has {table} and the script does not: restart, {again}.")
 
 
@@ -83,7 +83,7 @@ def judge_blind_migrate(trial: Trial) -> None:
     known = trial.db.metadata.tables
     need("products" in known, "A started app knows of no model: migrate() has nothing to compare.")
     with trial.empty_database():
-        made = [*trial.now.tables]
+        made = trial.table_names
     line = (
         f"The app itself makes the table {', '.join(made)} when it starts; that is for upgrade()."
     )

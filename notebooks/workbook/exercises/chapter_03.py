@@ -76,7 +76,7 @@ def judge_misspelt_price(trial: Trial) -> None:
 
 def need_fitting_script(trial: Trial) -> None:
     """The script was not corrected before its step was taken back."""
-    there = trial.need_table("products").columns
+    there = trial.state("products").columns
     if "prcie" not in there or "price" in there or trial.current != trial.heads:
         return
     try:

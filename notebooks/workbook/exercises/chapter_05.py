@@ -47,7 +47,7 @@ def need_down_to_empty(trial: Trial) -> None:
     with elsewhere(trial, "an empty database"):
         trial.upgrade()
         trial.downgrade("base")
-        left = sorted(trial.now.tables.keys() - {VERSIONS})
+        left = sorted({*trial.table_names} - {VERSIONS})
         need(not left, f'After upgrade, and downgrade to base, "{", ".join(left)}" is left.')
 
 
@@ -60,7 +60,7 @@ def need_scripts_apart(trial: Trial) -> None:
         trial.db.metadata.tables["products"].append_column(Column("unheard_of", Integer))
         trial.upgrade()
         line = "The scripts make what the models say today, not what stood there then."
-        need("unheard_of" not in trial.need_table("products").columns, line)
+        need("unheard_of" not in trial.state("products").columns, line)
 
 
 def need_others(trial: Trial, at: str, *columns: str) -> None:
@@ -75,13 +75,13 @@ def need_others(trial: Trial, at: str, *columns: str) -> None:
         trial.sql("INSERT INTO products (name) VALUES ('Pear')")
         trial.sql(f"CREATE TABLE {VERSIONS} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         trial.sql(f"INSERT INTO {VERSIONS} VALUES (:at)", at=at)
-        before = trial.need_table("products").columns
+        before = trial.state("products").columns
         with where("Nothing is there but what scripts have made"):
             trial.upgrade()
         trial.need_models_agree()
         need(trial.values("products", ["name"]) == [("Pear",)], "The rows are not kept.")
         trial.downgrade(at)
-        after = trial.need_table("products").columns
+        after = trial.state("products").columns
         need(after == before, f"After downgrade to {at}, the columns are not as before.")
 
 

@@ -85,7 +85,7 @@ def judge_stalls(trial: Trial) -> None:
     trial.need_models_agree()
     trial.downgrade("0001")
     line = "After a downgrade to 0001, the table stalls is still there."
-    need("stalls" not in trial.now.tables, line)
+    need("stalls" not in trial.table_names, line)
     trial.upgrade()
     trial.need_rows_kept()
     with from_empty(trial):

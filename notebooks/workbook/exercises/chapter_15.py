@@ -182,7 +182,7 @@ def need_products_kept(trial: Trial, number: str, columns: Iterable[str] = ()) -
         f"The database is at {at(trial)}, and the products are lost: a downgrade undoes 0001,"
         f' which drops them. Start anew with `exercise("{number}")`.'
     )
-    need("products" in trial.now.tables and trial.rows("products"), line)
+    need("products" in trial.table_names and trial.rows("products"), line)
     trial.need_rows_kept(columns=columns)
 
 
@@ -295,7 +295,7 @@ def need_truth_after_an_error(trial: Trial, head: str) -> None:
         stopped = False
     script.unlink()
     when = f"When a script after {head} fails,"
-    here, made = at(trial), "suppliers" in trial.now.tables
+    here, made = at(trial), "suppliers" in trial.table_names
     ran = " and ".join(revision for revision in trial.scripts if revision != "0001")
     line = f"{when} the database still says {here}, though {ran} ran, and suppliers is there."
     need(here == head or not made, f"{line} The commit comes too late, or not at all.")

@@ -21,7 +21,7 @@ from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Inspector, String, create_engine, inspect, make_url, text
 
-from ..comparison import Snapshot, TableState, plural, take_snapshot
+from ..comparison import Snapshot, TableState, plural, take_snapshot, take_state
 from ..errors import gist
 from ..frames import NULL
 from ..kernel import quiet
@@ -107,6 +107,11 @@ class Trial:
             return take_snapshot(connection)
 
     @property
+    def table_names(self) -> list[str]:
+        """The tables that there are at this moment, by name."""
+        return sorted(self.inspector.get_table_names())
+
+    @property
     def inspector(self) -> Inspector:
         """SQLAlchemy's inspector, fresh."""
         inspector: Inspector = inspect(self.db.engine)
@@ -158,7 +163,7 @@ class Trial:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """A table's rows in the order of its key; None for NULL."""
-        rows = self.need_table(table).rows
+        rows = self.state(table).rows
         return [{c: None if v is NULL else v for c, v in row.items()} for row in rows]
 
     # --- Trying ---
@@ -201,11 +206,15 @@ class Trial:
         """The app has Flask-Migrate."""
         need("migrate" in self.app.extensions, "The app has no Migrate(app, db) yet.")
 
-    def need_table(self, name: str) -> TableState:
+    def need_table(self, name: str) -> None:
         """The table is there."""
-        tables = self.now.tables
-        need(name in tables, f'The database has no table "{name}".')
-        return tables[name]
+        need(name in self.table_names, f'The database has no table "{name}".')
+
+    def state(self, table: str) -> TableState:
+        """A table's columns and rows; it is there."""
+        self.need_table(table)
+        with self.connection() as connection:
+            return take_state(connection, table)
 
     def need_column(self, table: str, column: str) -> dict[str, Any]:
         """The column is there; returns what SQLAlchemy's inspector says of it."""
@@ -229,13 +238,13 @@ class Trial:
 
     def need_no_table(self, name: str) -> None:
         """The table is not there."""
-        need(name not in self.now.tables, f'The database still has a table "{name}".')
+        need(name not in self.table_names, f'The database still has a table "{name}".')
 
     def need_rows_kept(self, table: str = "products", columns: Iterable[str] = ()) -> None:
         """The rows of the start are there, with the same values in these (or all) columns."""
         wanted = self.start.tables[table]
         names = [*columns] or [*wanted.columns]
-        found = self.need_table(table).rows
+        found = self.state(table).rows
         for row in wanted.rows:
             said = ", ".join(str(row[name]) for name in names)
             kept = any(all(n in other and other[n] == row[n] for n in names) for other in found)
@@ -346,12 +355,16 @@ def meaning(file: Path) -> str:
         with closing(sqlite3.connect(file)) as database:
             return "\n".join(database.iterdump())
     said = file.read_text("utf-8", "replace")
-    if file.suffix == ".py":
-        try:
-            return ast.dump(ast.parse(said))
-        except SyntaxError:
-            return said
-    return said
+    return without_comments(said) if file.suffix == ".py" else said
+
+
+@lru_cache
+def without_comments(python: str) -> str:
+    """What Python makes of a file; the file's own text if that is none."""
+    try:
+        return ast.dump(ast.parse(python))
+    except SyntaxError:
+        return python
 
 
 def is_postgres(home: str) -> bool:
