@@ -79,22 +79,20 @@ class Proof:
         return bool(self.cells) and not self.failed
 
 
-class Proving:
-    """``pytest --nbval`` on its way in another process."""
-
-    def __init__(
-        self,
-        root: Path,
-        *arguments: str | Path,
-        cwd: Path | None = None,
-        prefix: tuple[str, ...] = (),
-        env: Mapping[str, str] | None = None,
-    ) -> None:
-        self.report = Path(tempfile.mkdtemp(prefix="workbook-proof-")) / "junit.xml"
-        self.report.parent.chmod(0o777)  # ``prefix`` may make it another user who writes there
+def prove(
+    root: Path,
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    prefix: tuple[str, ...] = (),
+    env: Mapping[str, str] | None = None,
+) -> Proof:
+    """Run ``pytest --nbval`` there to its end, after the words of ``prefix``."""
+    with tempfile.TemporaryDirectory(prefix="workbook-proof-") as scratch:
+        Path(scratch).chmod(0o777)  # ``prefix`` may make it another user who writes there
+        report = Path(scratch, "junit.xml")
         line = [*prefix, sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider"]
-        self.process = subprocess.Popen(
-            [*line, f"--junitxml={self.report}", *map(str, arguments)],
+        done = subprocess.run(
+            [*line, f"--junitxml={report}", *map(str, arguments)],
             cwd=cwd or root,
             env=environment(**(env or {})),
             stdout=subprocess.PIPE,
@@ -102,25 +100,17 @@ class Proving:
             text=True,
             encoding="utf-8",
             errors="replace",
+            timeout=1200,
         )
-
-    def result(self) -> Proof:
-        said, _ = self.process.communicate(timeout=600)
         cells, failed = set(), {}
-        if self.report.exists():
-            for case in ET.parse(self.report).iter("testcase"):
+        if report.exists():
+            for case in ET.parse(report).iter("testcase"):
                 *_, folder, stem, _ = ["", *case.get("classname", "").split(".")]
                 shelf = f"{folder}/" if folder in ("solutions", "exercises") else ""
                 cell = (shelf + stem, int(case.get("name", "0")[5:]))
                 cells.add(cell)
                 for reason in [*case.iter("failure"), *case.iter("error")]:
                     failed[cell] = reason.text or ""
-        shutil.rmtree(self.report.parent)
-        if self.process.returncode not in (0, 1) or bool(failed) != bool(self.process.returncode):
-            raise AssertionError(f"pytest exited with {self.process.returncode}:\n{said}")
-        return Proof(frozenset(cells), failed, said)
-
-
-def prove(root: Path, *arguments: str | Path, **how: object) -> Proof:
-    """Run ``pytest --nbval`` there to its end."""
-    return Proving(root, *arguments, **how).result()
+    if done.returncode not in (0, 1) or bool(failed) != bool(done.returncode):
+        raise AssertionError(f"pytest exited with {done.returncode}:\n{done.stdout}")
+    return Proof(frozenset(cells), failed, done.stdout)
