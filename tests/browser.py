@@ -216,6 +216,8 @@ ROWS_OF_TABLES = """() => [...document.querySelectorAll('.jp-OutputArea-output t
 DRAWN_MAPS = """() => [...document.querySelectorAll('.jp-RenderedMermaid img')].filter(
     img => img.src.startsWith('data:image/svg') && img.naturalWidth && img.offsetWidth).length"""
 
+HAS_PICTURES = "() => !!document.querySelector('.jp-RenderedMermaid, .vega-embed')"
+
 BROKEN_IMAGES = """() => [...document.querySelectorAll('.jp-Notebook img')]
     .filter(img => !(img.complete && img.naturalWidth)).map(img => img.src.slice(0, 100))"""
 
@@ -349,8 +351,8 @@ class OpenNotebook:
         return True
 
     def put_on(self, theme: str) -> None:
-        """Change the theme, and draw all anew: a map keeps the colours of its first theme."""
-        if self.dress(theme):
+        """Change the theme; draw all anew if a picture would keep the colours of the first."""
+        if self.dress(theme) and self.ask(HAS_PICTURES):
             self.command("docmanager:save")
             self.command("docmanager:reload")
 

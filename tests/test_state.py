@@ -93,7 +93,7 @@ def processes_in(folder: Path) -> list[str]:
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="every other test runs as such a user"
 )
-@pytest.mark.parametrize("number", ["14", "16"])
+@pytest.mark.parametrize("number", ["14", "15"])
 def test_as_an_ordinary_user(number: str) -> None:
     """Its PostgreSQL is the user's own process then, and needs no other user."""
     nobody = ("--reuid=nobody", "--regid=nogroup", "--clear-groups")

@@ -10,13 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from chapters import chapters, code_cells, is_compared, name, notebooks, read, write
+from chapters import (
+    ROOT,
+    chapters,
+    code_cells,
+    is_compared,
+    name,
+    notebooks,
+    read,
+    solutions,
+    write,
+)
 from checkout import Proof, copy_checkout, locked, prove, without_root_powers
 from hygiene import run_top_to_bottom
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
 
 WORD = re.compile(r"[A-Za-z]{4,}")
+
+
+def with_answers(root: Path = ROOT) -> list[Path]:
+    """The chapters and the solutions. (A blank is its solution without the answer.)"""
+    return [*chapters(root), *solutions(root)]
 
 
 def kinds(cell: NotebookNode) -> list[str]:
@@ -59,7 +74,7 @@ def spoil(cells: list[NotebookNode]) -> dict[int, str]:
 
 @dataclass(frozen=True)
 class Ordeal:
-    """What nbval said of all notebooks, and in which cells a word had been changed."""
+    """What nbval said of the notebooks, and in which cells a word had been changed."""
 
     proof: Proof
     spoilt: dict[str, dict[int, str]]
@@ -68,11 +83,11 @@ class Ordeal:
 
 @pytest.fixture(scope="module")
 def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Ordeal:
-    """Each notebook twice in one kernel, the second time with changed words, in a hostile place.
+    """Chapters and solutions twice in one kernel, with changed words the second time.
 
-    That is an oddly named folder in which nothing can be written, with another database and
-    another flask_app in the environment, and start-up files of IPython's. In reverse order,
-    from the notebooks' folder.
+    And in a hostile place: an oddly named folder in which nothing can be written, with another
+    database and another flask_app in the environment, and start-up files of IPython's. In
+    reverse order, from the notebooks' folder.
     """
     scratch = tmp_path_factory.mktemp("ordeal")
     home = scratch / "home"
@@ -96,9 +111,10 @@ def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Ordeal:
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
     }
     root = copy_checkout(scratch / "Grüne Äpfel, it's 100% [new] (1+1)")
-    spoilt = {name(path): twice(path) for path in notebooks(root)}
+    paths = with_answers(root)
+    spoilt = {name(path): twice(path) for path in paths}
     here = root / "notebooks"
-    paths = [path.relative_to(here) for path in reversed(notebooks(root))]
+    paths = [path.relative_to(here) for path in reversed(paths)]
     with locked(root):
         proof = prove(root, *paths, cwd=here, prefix=without_root_powers(), env=env)
     return Ordeal(proof, spoilt, precious)
@@ -117,7 +133,7 @@ def twice(path: Path) -> dict[int, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", notebooks(), ids=name)
+@pytest.mark.parametrize("path", with_answers(), ids=name)
 def test_it_passes_twice_in_a_hostile_place_but_where_a_word_was_changed(
     path: Path, ordeal: Ordeal
 ) -> None:
