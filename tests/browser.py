@@ -362,7 +362,9 @@ class OpenNotebook:
 
     def unfold(self) -> None:
         """Make the window so tall that the notebook need not be scrolled."""
-        while hidden := self.out_of_sight():
+        for _ in range(20):
+            if not (hidden := self.out_of_sight()):
+                break
             height = self.page.viewport_size["height"] + hidden
             self.page.set_viewport_size({"width": WIDTH, "height": height})
             self.page.wait_for_timeout(300)  # what comes into sight may grow

@@ -211,16 +211,12 @@ def cell_ids(notebook: NotebookNode) -> Complaints:
 def metadata(notebook: NotebookNode) -> Complaints:
     complaints = [] if notebook.metadata == KERNEL else [f"its metadata are {notebook.metadata}"]
     for cell, expected in zip(notebook.cells, marked(notebook).cells, strict=True):
-        if more := cell.metadata.keys() - {"tags", "nbgrader", *(FOLDED if is_file(cell) else ())}:
+        ours = {"tags", "nbgrader", *(FOLDED if writes_a_file(cell) else ())}
+        if more := cell.metadata.keys() - ours:
             complaints.append(f"cell {cell.id} has metadata: {', '.join(sorted(more))}")
         if cell.metadata.get("nbgrader") != expected.metadata.get("nbgrader"):
             complaints.append(f"cell {cell.id} has wrong marks for nbgrader: refresh it")
     return complaints
-
-
-def is_file(cell: NotebookNode) -> bool:
-    """Whether the cell does nothing but write a file."""
-    return cell.source.startswith("%%writefile ")
 
 
 def folds(notebook: NotebookNode) -> Complaints:

@@ -163,8 +163,7 @@ class Trial:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """A table's rows in the order of its key; None for NULL."""
-        rows = self.state(table).rows
-        return [{c: None if v is NULL else v for c, v in row.items()} for row in rows]
+        return without_null(self.state(table))
 
     # --- Trying ---
 
@@ -220,7 +219,7 @@ class Trial:
         """The column is there; returns what SQLAlchemy's inspector says of it."""
         self.need_table(table)
         columns = {found["name"]: found for found in self.inspector.get_columns(table)}
-        need(column in columns, f'The table {table} has no column "{column}".')
+        need_in(columns, table, column)
         return dict(columns[column])
 
     def need_text(self, table: str, column: str, length: int) -> dict[str, Any]:
@@ -292,16 +291,26 @@ class Trial:
 
     def values(self, table: str, columns: Iterable[str]) -> list[tuple[Any, ...]]:
         """The values of these columns, row by row."""
-        names = [*columns]
+        names, state = [*columns], self.state(table)
         for name in names:
-            self.need_column(table, name)
-        return [tuple(row[name] for name in names) for row in self.rows(table)]
+            need_in(state.columns, table, name)
+        return [tuple(row[name] for name in names) for row in without_null(state)]
 
     def need_from_empty(self) -> None:
         """All scripts run on an empty database too, and make what the models say."""
         with where("On an empty database"), self.empty_database():
             self.upgrade()
             self.need_models_agree()
+
+
+def need_in(columns: Mapping[str, Any], table: str, column: str) -> None:
+    """The column is one of these, which are the table's."""
+    need(column in columns, f'The table {table} has no column "{column}".')
+
+
+def without_null(state: TableState) -> list[dict[str, Any]]:
+    """The rows of a table, None for NULL."""
+    return [{c: None if v is NULL else v for c, v in row.items()} for row in state.rows]
 
 
 def told(error: BaseException) -> str:
